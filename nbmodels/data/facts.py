@@ -1,0 +1,48 @@
+"""What a data set is, without its tensors: enough to size a model, prepare new inputs and name outputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["image", "table", "text"]
+Task = Literal["classification", "regression", "autoencoding", "language-modelling", "tagging"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Plain values only: it is written to the run's folder as JSON, and no torch is needed to read it.
+
+    Attributes:
+        name: The data set's name, path, or the notebook variable's name.
+        kind: `image`: x is [B, C, H, W]; `table`: x is [B, F]; `text`: x is [B, T] token numbers (0 pads).
+        task: What y is: a class number [B], numbers [B, K], the next tokens [B, T], or a tag a step [B, T].
+        fills: Values for the model's `__init__` parameters of the same name, unless the user gave one:
+            in_channels, image_size, in_features, num_classes, out_features, vocab_size, sequence_length, task.
+        classes: The names of the classes, by number.
+        columns: The names of a table's columns.
+        mean: Subtracted from x (a number a channel or column) after scaling to floats.
+        std: x is divided by it, after the mean.
+        tokens: The tokenizer's state: `{"kind": "words" | "characters" | "bpe", ...}`.
+    """
+
+    name: str
+    kind: Kind
+    task: Task
+    fills: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    tokens: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Facts:
+        """Read what `to_dict` gave, also after a way through JSON."""
+        lists = ("classes", "columns", "mean", "std")
+        return cls(**{key: tuple(value) if key in lists else value for key, value in values.items()})

@@ -1,0 +1,15 @@
+"""The table of models: the name a person types -> `module:Class`, imported only when it is used.
+
+Adding an architecture is one file in this folder and one line here.
+"""
+
+from __future__ import annotations
+
+MODELS: dict[str, str] = {
+    "linear": "nbmodels.models.linear:Linear",
+    "mlp": "nbmodels.models.mlp:MLP",
+    "cnn": "nbmodels.models.cnn:CNN",
+    "autoencoder": "nbmodels.models.autoencoder:Autoencoder",
+    "lstm": "nbmodels.models.lstm:LSTM",
+    "gpt": "nbmodels.models.gpt:GPT",
+}

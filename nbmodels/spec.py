@@ -1,0 +1,92 @@
+"""What a run was asked to do: model, data, options. Frozen, checked, to and from YAML; imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import yaml
+
+from nbmodels.errors import InputError
+
+NOTEBOOK = "notebook:"  # a reference to an object of the notebook, kept in the run's objects.pkl
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train, whatever the model.
+
+    Args:
+        epochs: Passes over the training data, at least 1.
+        batch_size: Samples a step, at least 1.
+        lr: Learning rate, above 0; empty means the model's own.
+        optimizer: The optimiser; empty means the model's own.
+        schedule: How the learning rate moves over the run; empty means the model's own.
+        weight_decay: Decay of the weights a step, at least 0; empty means the optimiser's own.
+        clip: Largest norm of the gradient, above 0; empty means no limit.
+        precision: Number format: 32-bit floats, or mixed with bfloat16 or float16.
+        device: Where to train: auto, cpu, cuda, cuda:1, mps.
+        seed: Seed of every random choice, at least 0.
+        limit: Train on so many samples only, at least 1; empty means all.
+        compile: Compile the model with torch.compile first.
+    """
+
+    epochs: int = 3
+    batch_size: int = 32
+    lr: float | None = None
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] | None = None
+    schedule: Literal["constant", "linear", "cosine", "one-cycle"] | None = None
+    weight_decay: float | None = None
+    clip: float | None = None
+    precision: Literal["32", "bf16", "16"] = "32"
+    device: str = "auto"
+    seed: int = 0
+    limit: int | None = None
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One run, whole: `Spec.from_yaml(spec.to_yaml()) == spec`.
+
+    `model` and `data` are a name of their table, an absolute path (data), or `notebook:NAME` for an object
+    that travels pickled beside the spec. `start` is the run or checkpoint whose weights are loaded first.
+    """
+
+    name: str
+    model: str
+    data: str
+    model_options: dict[str, Any] = field(default_factory=dict)
+    data_options: dict[str, Any] = field(default_factory=dict)
+    training: Training = field(default_factory=Training)
+    task: str | None = None
+    start: str | None = None
+
+    @property
+    def title(self) -> str:
+        """`cnn on fashion-mnist`, as people say it."""
+        data = self.data.removeprefix(NOTEBOOK).rstrip("/").rpartition("/")[2]
+        return f"{self.model.removeprefix(NOTEBOOK)} on {data}"
+
+    def to_yaml(self) -> str:
+        """The spec as YAML, its fields in their written order."""
+        return yaml.safe_dump(_plain(dataclasses.asdict(self)), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Spec:
+        """Read what `to_yaml` wrote; InputError names a field that this version does not know."""
+        fields = yaml.safe_load(text)
+        try:
+            return cls(**{**fields, "training": Training(**fields["training"])})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise InputError(
+                f"spec.yaml cannot be read: {error}", "It may come from a newer version: %pip install -U nbmodels"
+            ) from None
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, all the way down: YAML's safe form knows no tuple."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
