@@ -30,6 +30,8 @@ class Training:
         seed: Seed of every random choice, at least 0.
         limit: Train on so many samples only, at least 1; empty means all.
         compile: Compile the model with torch.compile first.
+        save_steps: Steps between two checkpoints, at least 1.
+        save_seconds: Seconds between two checkpoints, above 0; whichever comes first.
     """
 
     epochs: int = 3
@@ -44,6 +46,8 @@ class Training:
     seed: int = 0
     limit: int | None = None
     compile: bool = False
+    save_steps: int = 1000
+    save_seconds: float = 60.0
 
 
 @dataclass(frozen=True)

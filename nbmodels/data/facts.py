@@ -21,9 +21,14 @@ class Facts:
         fills: Values for the model's `__init__` parameters of the same name, unless the user gave one:
             in_channels, image_size, in_features, num_classes, out_features, vocab_size, sequence_length, task.
         classes: The names of the classes, by number.
-        columns: The names of a table's columns.
-        mean: Subtracted from x (a number a channel or column) after scaling to floats.
-        std: x is divided by it, after the mean.
+        columns: The names of a table's columns, as the user's own table has them.
+        categories: The values of each column of words; such a column becomes one 0/1 column a value.
+        scale: x is divided by it first: 255 for pictures of bytes.
+        mean: Subtracted from x (a number a channel or column) after `scale`; empty means nothing.
+        std: x is divided by it, after the mean; empty means nothing.
+        target: What y is called.
+        target_mean: Subtracted from a regression's y (a number an output); empty means nothing.
+        target_std: y is divided by it, after the mean; empty means nothing.
         tokens: The tokenizer's state: `{"kind": "words" | "characters" | "bpe", ...}`.
     """
 
@@ -33,8 +38,13 @@ class Facts:
     fills: dict[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    scale: float = 1.0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    target: str = ""
+    target_mean: tuple[float, ...] = ()
+    target_std: tuple[float, ...] = ()
     tokens: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,5 +54,5 @@ class Facts:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Facts:
         """Read what `to_dict` gave, also after a way through JSON."""
-        lists = ("classes", "columns", "mean", "std")
+        lists = ("classes", "columns", "mean", "std", "target_mean", "target_std")
         return cls(**{key: tuple(value) if key in lists else value for key, value in values.items()})

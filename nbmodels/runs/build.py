@@ -1,0 +1,154 @@
+"""From a spec to what trains: the model sized by its data, its weights, its optimiser and schedule."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as L
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from nbmodels.data.facts import Facts
+from nbmodels.errors import InputError, RunError
+from nbmodels.models import MODELS
+from nbmodels.runs import checkpoint
+from nbmodels.runs.folder import OBJECTS, RunFolder, find
+from nbmodels.spec import NOTEBOOK, Spec, Training
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+WARM_UP = 0.05  # of all steps, for linear and cosine
+RISE, START, END = 0.3, 1 / 25, 1 / 250_000  # of one-cycle: PyTorch's defaults
+
+
+def read_objects(folder: RunFolder) -> dict[str, Any]:
+    """The notebook's own things of a run. Code of the run's owner runs here: read only runs of people you trust."""
+    spec = folder.spec()
+    if not (spec.model.startswith(NOTEBOOK) or spec.data.startswith(NOTEBOOK)):
+        return {}
+    with folder.file(OBJECTS).open("rb") as file:
+        objects: dict[str, Any] = pickle.load(file)
+    return objects
+
+
+def build_model(spec: Spec, facts: Facts, objects: dict[str, Any]) -> L.LightningModule:
+    """The model with its options, the rest filled from the data; InputError when they cannot be together."""
+    model = objects["model"] if spec.model.startswith(NOTEBOOK) else load_class(MODELS[spec.model])
+    if inspect.isclass(model):
+        names = parameters(model)
+        fills = {name: value for name, value in facts.fills.items() if name in names}
+        task = {"task": spec.task} if spec.task and "task" in names else {}
+        options = {**fills, **task, **spec.model_options}
+        try:
+            model = model(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})
+        except ValueError as error:
+            raise InputError(f"{spec.title}: {error}") from error
+    if isinstance(model, L.LightningModule):
+        return model
+    from nbmodels.models.own import Own
+
+    rate = {"lr": spec.training.lr} if spec.training.lr else {}
+    return Own(model, spec.task or facts.task, **rate)
+
+
+def load_class(reference: str) -> Any:
+    """The class a table's `module:Class` names."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def parameters(cls: type) -> set[str]:
+    """The names of a class's `__init__` parameters, those of its bases too where it passes `**kwargs` on."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in vars(base):
+            if base is nn.Module or base is L.LightningModule:
+                break
+            signature = inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
+            names |= {p.name for p in signature if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+            if not any(p.kind is p.VAR_KEYWORD for p in signature):
+                break
+    return names - {"self"}
+
+
+def start_from(model: nn.Module, start: str) -> None:
+    """Copy the weights of a run or a checkpoint file wherever name and shape are the same; RunError if nowhere."""
+    path = start if start.endswith(".ckpt") else checkpoint.newest(find(start))
+    if path is None:
+        raise RunError(f"{start} has no checkpoint", f"Type: %bigmodel resume {start}")
+    try:
+        weights = checkpoint.load(path)["state_dict"]
+    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise RunError(f"{path} is no checkpoint: {error}") from None
+    own = model.state_dict()
+    same = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    if not same:
+        raise RunError(f"{start} is another model: none of its weights fits", "Choose a run of the same model.")
+    model.load_state_dict(same, strict=False)
+    print(f"{len(same)} of {len(own)} tensors come from {start}")
+
+
+def arrange_optimizer(model: L.LightningModule, training: Training) -> None:
+    """Let the user's optimiser, learning rate, decay and schedule win over the model's own."""
+    asked = (training.optimizer, training.lr, training.weight_decay, training.schedule)
+    if all(value is None for value in asked) or not model.automatic_optimization:
+        return
+    own: Callable[[], Any] = model.configure_optimizers
+
+    def configure() -> Any:
+        made = own()
+        if not isinstance(made, torch.optim.Optimizer):
+            if training.optimizer or training.schedule:
+                raise InputError("The model chooses its own schedule", "Leave out --optimizer and --schedule.")
+            return made
+        optimizer = _change_optimizer(made, training)
+        if training.schedule in (None, "constant"):
+            return optimizer
+        steps = int(model.trainer.estimated_stepping_batches)
+        scheduler = LambdaLR(optimizer, lambda step: SCHEDULES[training.schedule](step / max(steps, 1)))  # type: ignore[index]
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    model.configure_optimizers = configure  # type: ignore[method-assign]
+
+
+def _change_optimizer(made: torch.optim.Optimizer, training: Training) -> torch.optim.Optimizer:
+    """The model's parameter groups under the optimiser, rate and decay that the user asked for."""
+    if training.optimizer:
+        keys = ("params", "lr", "weight_decay")
+        groups = [{key: group[key] for key in keys if key in group} for group in made.param_groups]
+        made = OPTIMIZERS[training.optimizer](groups, lr=made.defaults["lr"])
+    for group in made.param_groups:
+        if training.lr is not None:
+            group["lr"] = training.lr
+        if training.weight_decay is not None:
+            group["weight_decay"] = training.weight_decay
+    return made
+
+
+def _linear(done: float) -> float:
+    return done / WARM_UP if done < WARM_UP else max(0.0, (1 - done) / (1 - WARM_UP))
+
+
+def _cosine(done: float) -> float:
+    return (
+        done / WARM_UP if done < WARM_UP else (1 + math.cos(math.pi * min(1.0, (done - WARM_UP) / (1 - WARM_UP)))) / 2
+    )
+
+
+def _one_cycle(done: float) -> float:
+    """Smith and Topin, arXiv:1708.07120: up to the full rate, then down to almost nothing."""
+    low, high, part = (START, 1.0, done / RISE) if done < RISE else (1.0, END, min(1.0, (done - RISE) / (1 - RISE)))
+    return low + (high - low) * (1 - math.cos(math.pi * part)) / 2
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {"linear": _linear, "cosine": _cosine, "one-cycle": _one_cycle}

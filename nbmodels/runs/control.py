@@ -1,0 +1,95 @@
+"""What is asked of a running training, done between two steps: stop, pause, a new learning rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as L
+
+from nbmodels.runs.checkpoint import Saver
+from nbmodels.runs.folder import RunFolder
+from nbmodels.runs.pulse import Pulse
+
+# What a scheduler computes the next learning rate from; OneCycleLR keeps its own in the optimiser's groups.
+_GROUP_RATES = ("lr", "initial_lr", "max_lr", "min_lr")
+
+
+class StopNow(BaseException):
+    """Raised in the main thread by a signal when a step takes too long to wait for."""
+
+
+class Control(L.Callback):
+    """Reads the pulse after every step; `stopped` says that the run was ended by hand."""
+
+    def __init__(self, folder: RunFolder, pulse: Pulse, saver: Saver) -> None:
+        self.folder, self.pulse, self.saver, self.stopped = folder, pulse, saver, False
+        self.paused_seconds = 0.0
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Do what is asked; costs two comparisons when nothing is."""
+        if self.pulse.want == "run" and self.pulse.lr is None:
+            return
+        if self.pulse.want == "pause":
+            self._pause(trainer)
+        if self.pulse.lr is not None:
+            scale_learning_rate(trainer, self.pulse.lr)
+            self.pulse.tell(lr=self.pulse.lr)
+            self.pulse.lr = None
+            self.folder.ask(lr=None)
+        if self.pulse.want == "stop":
+            self._stop(trainer)
+
+    def on_validation_batch_start(
+        self,
+        trainer: L.Trainer,
+        module: L.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """A stop does not wait for a long validation: its partial mean is dropped."""
+        if self.pulse.want == "stop" and not self.stopped:
+            self._stop(trainer, save=False)
+        if self.stopped:
+            raise StopIteration
+
+    def _stop(self, trainer: L.Trainer, save: bool = True) -> None:
+        if save:
+            self.saver.save(trainer)  # before should_stop: the state is that of a run that goes on
+        self.stopped = True
+        trainer.limit_val_batches = 0
+        trainer.should_stop = True
+
+    def _pause(self, trainer: L.Trainer) -> None:
+        """Sleep without using the processor; the pulse's own thread keeps the heartbeat."""
+        import time
+
+        began = time.monotonic()
+        self.saver.save(trainer)
+        self.pulse.tell(state="paused")
+        while self.pulse.want == "pause" and self.pulse.lr is None:
+            self.pulse.woken.clear()
+            self.pulse.woken.wait(1.0)
+        self.pulse.tell(state="paused" if self.pulse.want == "pause" else "running")
+        self.paused_seconds += time.monotonic() - began
+
+
+def scale_learning_rate(trainer: L.Trainer, rate: float) -> None:
+    """Make `rate` the learning rate now and scale the rest of the schedule with it.
+
+    The bases that a scheduler computes from are scaled too, so its next step does not undo the change, and a
+    checkpoint keeps it.
+    """
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    current = float(groups[0]["lr"]) if groups else 0.0
+    for group in groups:
+        for key in _GROUP_RATES if current > 0 else ():
+            if key in group:
+                group[key] = group[key] * (rate / current)
+        if current == 0:
+            group["lr"] = rate
+    for config in trainer.lr_scheduler_configs:
+        if current > 0 and hasattr(config.scheduler, "base_lrs"):
+            config.scheduler.base_lrs = [base * (rate / current) for base in config.scheduler.base_lrs]

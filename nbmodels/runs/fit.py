@@ -1,0 +1,127 @@
+"""The training itself: a spec's model and data in an ordinary Lightning Trainer."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from typing import Any
+
+import lightning.pytorch as L
+import torch
+
+from nbmodels.data.open import open_data
+from nbmodels.errors import InputError
+from nbmodels.runs import checkpoint
+from nbmodels.runs.build import arrange_optimizer, build_model, read_objects, start_from
+from nbmodels.runs.checkpoint import AtomicIO, Randomness, Saver
+from nbmodels.runs.control import Control
+from nbmodels.runs.folder import FACTS, RunFolder, write_json
+from nbmodels.runs.pulse import Pulse
+from nbmodels.runs.record import Board, Recorder
+from nbmodels.spec import Spec, Training
+
+PRECISIONS = {"32": ("32-true", "32-bit"), "bf16": ("bf16-mixed", "bf16"), "16": ("16-mixed", "16-bit")}
+
+
+def fit(folder: RunFolder, pulse: Pulse) -> str:
+    """Train the run of a folder, from its newest checkpoint if it has one.
+
+    Returns:
+        The state at the end: "finished" or "stopped".
+    """
+    quiet()
+    spec, objects = folder.spec(), read_objects(folder)
+    L.seed_everything(spec.training.seed, workers=True, verbose=False)
+    data = open_spec_data(spec, objects)
+    write_json(folder.file(FACTS), data.facts.to_dict())  # type: ignore[attr-defined]
+    model = build_model(spec, data.facts, objects)  # type: ignore[attr-defined]
+    checkpoint.check_hyperparameters(model)
+    resume = checkpoint.newest(folder)
+    if spec.start and not resume:
+        start_from(model, spec.start)
+    arrange_optimizer(model, spec.training)
+
+    saver = Saver(folder, spec.training.save_steps, spec.training.save_seconds)
+    control = Control(folder, pulse, saver)
+    randomness = Randomness()
+    recorder = Recorder(folder, pulse, data.facts, randomness, lambda: control.paused_seconds)  # type: ignore[attr-defined]
+    board = Board(folder)
+    trainer = make_trainer(folder, spec.training, board, [randomness, recorder, control, saver])
+    pulse.tell(device=device_words(trainer, spec.training))
+    subject = torch.compile(model) if spec.training.compile else model
+    trainer.fit(subject, datamodule=data, ckpt_path=resume, weights_only=True)  # type: ignore[arg-type]
+    board.finish(
+        {**spec.model_options, "model": spec.model, "data": spec.data, "lr": pulse.get("lr")}, recorder.metrics
+    )
+    return "stopped" if control.stopped else "finished"
+
+
+def open_spec_data(spec: Spec, objects: dict[str, Any]) -> L.LightningDataModule:
+    """The spec's data, ready to train on."""
+    training = spec.training
+    return open_data(
+        spec.data,
+        spec.data_options,
+        batch_size=training.batch_size,
+        seed=training.seed,
+        limit=training.limit,
+        task=spec.task,
+        obj=objects.get("data"),
+    )
+
+
+def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: list[L.Callback]) -> L.Trainer:
+    """A Trainer on the asked device, with everything off that a folder does not need."""
+    accelerator, devices = device(training.device)
+    return L.Trainer(
+        accelerator=accelerator,
+        devices=devices,  # type: ignore[arg-type]
+        precision=PRECISIONS[training.precision][0],  # type: ignore[arg-type]
+        max_epochs=training.epochs,
+        gradient_clip_val=training.clip,
+        callbacks=callbacks,
+        plugins=[AtomicIO()],
+        logger=board,
+        default_root_dir=folder.path,
+        log_every_n_steps=10**9,  # the recorder reads; Lightning's own log of a step costs four times as much
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def device(name: str) -> tuple[str, list[int] | int]:
+    """Lightning's accelerator and devices for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; InputError if it is not here."""
+    kind, _, number = name.partition(":")
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if kind not in here or (number and not number.isdigit()):
+        raise InputError(f"There is no device {name!r}", "Type: --device auto, cpu, cuda, cuda:0 or mps")
+    if not here[kind]:
+        raise InputError(f"This machine has no {kind} device", "Type: --device auto")
+    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
+        raise InputError(
+            f"This machine has {torch.cuda.device_count()} GPU(s), {name} is none", "Type: --device cuda:0"
+        )
+    return ("gpu" if kind == "cuda" else kind), ([int(number)] if number else 1)
+
+
+def device_words(trainer: L.Trainer, training: Training) -> str:
+    """`cpu, 2 threads, bf16`, as the foot of the view says it."""
+    root = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(root) if root.type == "cuda" else root.type
+    threads = f", {torch.get_num_threads()} threads" if root.type == "cpu" else ""
+    return f"{name}{threads}, {PRECISIONS[training.precision][1]}"
+
+
+def quiet() -> None:
+    """Only what matters goes to the log: no tips, no advice on loaders that we chose on purpose."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*GPU available but not used.*", ".*isinstance.*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message)
+    with contextlib.suppress(RuntimeError):  # a user's DataLoader with workers forks here as it would in a script
+        torch.multiprocessing.set_start_method("fork")

@@ -1,0 +1,300 @@
+"""The run folder: the whole interface between a worker and everyone who looks at it.
+
+    NAME/
+      spec.yaml        what was asked (Spec)
+      objects.pkl      the notebook's own model or data, when the spec names one
+      facts.json       what the data is, without its tensors (Facts)
+      status.json      where it stands, replaced atomically
+      metrics.jsonl    what came of it, one reading a line
+      samples/         pictures and texts the model made, with index.jsonl
+      checkpoints/     step-NNNNNNNN.ckpt
+      control.json     what is asked of it now: {"want": "run" | "pause" | "stop", "lr": float | null}
+      test.json        the held-out figures, test.png their picture
+      worker.log       everything the worker printed
+      events.out.tfevents.*   for TensorBoard
+
+This file alone knows these names. It imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nbmodels.data.facts import Facts
+from nbmodels.errors import InputError, RunError, UnknownName
+from nbmodels.spec import Spec
+
+SPEC, OBJECTS, FACTS, STATUS = "spec.yaml", "objects.pkl", "facts.json", "status.json"
+METRICS, CONTROL, LOG, TEST = "metrics.jsonl", "control.json", "worker.log", "test.json"
+SAMPLES, CHECKPOINTS = "samples", "checkpoints"
+
+ALIVE = ("starting", "running", "paused")  # states with a worker behind them
+START_PATIENCE = 120.0  # seconds a worker may take to write its pid (a cold disk) before it counts as lost
+HEARTBEAT_PATIENCE = 30.0  # seconds without a heartbeat before a worker on another machine counts as lost
+
+_NAME = re.compile(r"[^\W_][\w.-]{0,63}")
+_root: Path | None = None
+
+
+def runs_root() -> Path:
+    """Where runs live: `%config BigModel.runs`, else NBMODELS_RUNS, else ./runs."""
+    return (_root or Path(os.environ.get("NBMODELS_RUNS") or "runs")).expanduser().absolute()
+
+
+def set_runs_root(path: str | Path | None) -> None:
+    """Move the place of runs for this process; None goes back to the default."""
+    global _root
+    _root = Path(path) if path else None
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be a run's: it never leaves the runs folder. InputError otherwise."""
+    if not _NAME.fullmatch(name) or name.endswith("."):
+        safe = re.sub(r"[^\w.-]+", "-", name).strip(".-_")[:64] or "my-run"
+        raise InputError(
+            f"{name!r} cannot be a run's name: it takes letters, digits, '-', '_' and '.'",
+            f"Try: --name {safe}",
+        )
+    return name
+
+
+class RunFolder:
+    """One run's folder; every read gives what is there now, and a half-written file reads as empty."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.name = self.path.name
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    def file(self, name: str) -> Path:
+        """The path of one of the folder's files."""
+        return self.path / name
+
+    # -- what was asked
+
+    def spec(self) -> Spec:
+        """What was asked; RunError when the folder has none."""
+        try:
+            return Spec.from_yaml(self.file(SPEC).read_text("utf-8"))
+        except OSError:
+            raise RunError(f"{self.name} has no {SPEC}", "It is no run, or only half copied.") from None
+
+    def facts(self) -> Facts | None:
+        """What the data is, once the worker has opened it."""
+        values = read_json(self.file(FACTS))
+        return Facts.from_dict(values) if values else None
+
+    # -- where it stands
+
+    def status(self) -> dict[str, Any]:
+        """What the worker last wrote of itself; empty when there is nothing."""
+        return read_json(self.file(STATUS))
+
+    def write_status(self, **changes: Any) -> None:
+        """Replace status.json with its content changed; only the worker, and the launcher before it, write."""
+        write_json(self.file(STATUS), {**self.status(), **changes})
+
+    def state(self, status: dict[str, Any] | None = None) -> str:
+        """starting, running, paused, finished, stopped, failed; or lost: it says it runs and nobody is there."""
+        status = self.status() if status is None else status
+        state = status.get("state", "lost")
+        return "lost" if state in ALIVE and not self._somebody(status) else state
+
+    def alive(self) -> bool:
+        """Whether a worker is behind the run now."""
+        return self.state() in ALIVE
+
+    def _somebody(self, status: dict[str, Any]) -> bool:
+        age = time.time() - status.get("heartbeat", 0)
+        if status.get("host") not in (None, socket.gethostname()):
+            return age < HEARTBEAT_PATIENCE
+        if not status.get("pid"):
+            return age < START_PATIENCE
+        return process_started(status["pid"]) == status.get("process_started")
+
+    # -- what came of it
+
+    def metrics(self, since: int = 0) -> list[dict[str, Any]]:
+        """The readings after byte `since` of metrics.jsonl; a last line still being written is left out."""
+        try:
+            with self.file(METRICS).open("rb") as file:
+                file.seek(since)
+                lines = file.read().split(b"\n")[:-1]
+        except OSError:
+            return []
+        return [row for row in map(_row, lines) if row]
+
+    def samples(self) -> list[dict[str, Any]]:
+        """What the model made: {step, epoch, file: Path}, oldest first."""
+        try:
+            lines = self.file(SAMPLES).joinpath("index.jsonl").read_bytes().split(b"\n")[:-1]
+        except OSError:
+            return []
+        rows = [row for row in map(_row, lines) if row]
+        return [{**row, "file": self.file(SAMPLES) / Path(row["file"]).name} for row in rows]
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints, oldest first; whether one is whole is for the reader to check."""
+        return sorted(self.file(CHECKPOINTS).glob("step-*.ckpt"))
+
+    def log(self, lines: int = 200) -> str:
+        """The end of what the worker printed."""
+        try:
+            return "\n".join(self.file(LOG).read_text("utf-8", "replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def test(self) -> dict[str, Any]:
+        """The held-out figures, once asked for."""
+        return read_json(self.file(TEST))
+
+    def summary(self) -> dict[str, Any]:
+        """The run as one JSON object: what `bigmodel runs --json` prints."""
+        status = self.status()
+        spec = self.spec()
+        counts = (
+            "epoch",
+            "epochs",
+            "step",
+            "steps",
+            "seconds",
+            "samples_per_second",
+            "left",
+            "device",
+            "started",
+        )
+        return {
+            "name": self.name,
+            "folder": str(self.path),
+            "model": spec.model,
+            "data": spec.data,
+            "state": self.state(status),
+            **{key: status.get(key) for key in counts},
+            "metrics": status.get("metrics", {}),
+            "error": status.get("error"),
+        }
+
+    # -- what is asked of it now
+
+    def control(self) -> dict[str, Any]:
+        """What is asked of the worker: {"want": …, "lr": …}."""
+        return {"want": "run", "lr": None, **read_json(self.file(CONTROL))}
+
+    def ask(self, **changes: Any) -> None:
+        """Ask the worker for something: want="stop", lr=1e-4."""
+        write_json(self.file(CONTROL), {**self.control(), **changes})
+
+
+def find(name: str | Path) -> RunFolder:
+    """The run of that name in the runs folder; UnknownName with the nearest one otherwise."""
+    folder = runs_root() / check_name(str(name))
+    if not folder.joinpath(SPEC).is_file():
+        known = [run.name for run in all_runs()]
+        raise UnknownName("run", str(name), known, "" if known else "No run here yet. Type: %bigmodel train cnn")
+    return RunFolder(folder)
+
+
+def all_runs() -> list[RunFolder]:
+    """Every run of this place, the newest first."""
+    found = [path.parent for path in runs_root().glob(f"*/{SPEC}") if not path.parent.name.startswith(".")]
+    return [RunFolder(path) for path in sorted(found, key=_made, reverse=True)]
+
+
+def free_name(stem: str) -> str:
+    """`stem-1`, or the first number after it that no run has."""
+    stem = re.sub(r"[^\w.-]+", "-", stem).strip(".-_") or "run"
+    numbers = (path.name.removeprefix(f"{stem}-") for path in runs_root().glob(f"{stem}-*"))
+    return f"{stem}-{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
+
+
+def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
+    """Make the run's folder whole or not at all: it is filled beside its place, then moved there."""
+    root = runs_root()
+    target = root / check_name(spec.name)
+    if target.exists():
+        raise InputError(f"There is a run named {spec.name!r} already", f"Try: --name {free_name(spec.name)}")
+    part: Path | None = None
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{spec.name}.", suffix=".part", dir=root))
+        part.chmod(0o755)  # mkdtemp's 0700 would hide the run from a group's shared folder
+        part.joinpath(SPEC).write_text(spec.to_yaml(), "utf-8")
+        if objects is not None:
+            part.joinpath(OBJECTS).write_bytes(objects)
+        write_json(part / STATUS, _first_status(spec))
+        part.rename(target)
+    except OSError as error:
+        if part:
+            shutil.rmtree(part, ignore_errors=True)
+        raise RunError(
+            f"No run can be written to {root}: {error.strerror}",
+            "Choose another place: %config BigModel.runs = '…'",
+        ) from None
+    return RunFolder(target)
+
+
+def _first_status(spec: Spec) -> dict[str, Any]:
+    now = time.time()
+    return {
+        "name": spec.name,
+        "state": "starting",
+        "started": now,
+        "heartbeat": now,
+        "host": socket.gethostname(),
+        "epoch": 0,
+        "epochs": spec.training.epochs,
+        "step": 0,
+        "metrics": {},
+    }
+
+
+def process_started(pid: int) -> float | None:
+    """When the process began, None when there is none: a pid alone may have been given to another."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time(), 2)
+    except psutil.Error:
+        return None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; empty when it is missing or broken."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Replace a JSON file atomically: a reader sees the old one or the new one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(values, ensure_ascii=False, allow_nan=True), "utf-8")
+    part.replace(path)
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _made(path: Path) -> float:
+    try:
+        return path.joinpath(SPEC).stat().st_mtime
+    except OSError:
+        return 0.0
