@@ -60,6 +60,18 @@ class Option:
         return bool in values.arms(self.type)
 
     @property
+    def short(self) -> str:
+        """The type in a word: `int`, `ints`, `valid | same`."""
+        kinds = [kind for kind in values.arms(self.type) if kind is not type(None)]
+        named = [str(word) for word in self.choices]
+        named += [
+            f"{values.name(item)}s" if (item := values.item(kind)) else "text" if kind is str else values.name(kind)
+            for kind in kinds
+            if not values.choices(kind)
+        ]
+        return " | ".join(named)
+
+    @property
     def takes(self) -> str:
         """`a whole number of at least 1`."""
         return values.words(self.type, self._bounds())

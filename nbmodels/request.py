@@ -37,7 +37,7 @@ FILLED = (  # parameters of a model that the data fills in
     "sequence_length",
     "task",
 )
-_KINDS = {"image": "pictures", "table": "tables", "text": "text"}
+KINDS = {"image": "pictures", "table": "tables", "text": "text"}
 _USUAL = {"learning_rate": "lr", "bs": "batch_size", "gpu": "device", "checkpoint": "from", "dataset": "data"}
 
 
@@ -61,16 +61,18 @@ def training() -> Description:
 
 
 def models(namespace: Mapping[str, Any]) -> list[str]:
-    """Every name that `train` takes: the table, then the notebook's own classes."""
-    return [*MODELS, *(name for name, value in namespace.items() if is_model(value) and not name.startswith("_"))]
+    """Every name that `train` takes: the table, then the notebook's own classes and modules."""
+    own = {name: value for name, value in namespace.items() if is_model(value) or is_model(type(value))}
+    mine = [name for name, value in own.items() if not _torchs(getattr(value, "__module__", ""))]
+    return [*MODELS, *(name for name in mine if not name.startswith("_"))]
 
 
 def find_model(model: Any, namespace: Mapping[str, Any]) -> Thing:
     """The model of that name, or the class itself; InputError says what would do."""
-    if isinstance(model, type):
-        name, value = model.__name__, model
+    if not isinstance(model, str):
+        name, value = getattr(model, "__name__", type(model).__name__), model
     else:
-        name = str(model)
+        name = model
         if name in MODELS:
             return Thing(name, read_source(MODELS[name]))
         if name not in namespace:
@@ -78,19 +80,20 @@ def find_model(model: Any, namespace: Mapping[str, Any]) -> Thing:
         value = namespace[name]
     if is_model(value):
         return Thing(NOTEBOOK + name, read_live(value), value)
-    if is_model(type(value)):
-        cls = type(value).__name__
-        raise InputError(f"{name} is a {cls} that is built already; train takes the class", f"Type: train {cls}")
+    if is_model(type(value)):  # built already: it is trained as it is, so it has no options left
+        return Thing(NOTEBOOK + name, Description(name, type(value).__name__, "", ()), value)
     raise InputError(f"{name} is no model: it is a {type(value).__name__}", f"Models: {', '.join(models(namespace))}.")
 
 
 def is_model(value: Any) -> bool:
     """Whether it is a class of torch's modules; looked up by name, so that torch need not be imported."""
     return isinstance(value, type) and any(
-        base.__name__ in ("Module", "LightningModule")
-        and base.__module__.partition(".")[0] in ("torch", "lightning", "pytorch_lightning")
-        for base in value.__mro__[1:]
+        base.__name__ == "Module" and _torchs(base.__module__) for base in value.__mro__[1:]
     )
+
+
+def _torchs(module: str) -> bool:
+    return module.partition(".")[0] in ("torch", "lightning", "pytorch_lightning")
 
 
 def find_data(data: Any, namespace: Mapping[str, Any]) -> Thing:
@@ -236,9 +239,9 @@ def check_fit(model: Thing, data: Thing, task: str | None) -> None:
     """InputError where the model cannot learn from the data, naming what can."""
     if fits(model.described, data.described, task):
         return
-    takes = " or ".join(_KINDS.get(kind, kind) for kind in _tuple(model.described.attributes.get("accepts")))
+    takes = " or ".join(KINDS.get(kind, kind) for kind in _tuple(model.described.attributes.get("accepts")))
     does = " or ".join(_tuple(model.described.attributes.get("tasks")))
-    kind = " or ".join(_KINDS.get(kind, kind) for kind in _tuple(data.described.attributes.get("kind")))
+    kind = " or ".join(KINDS.get(kind, kind) for kind in _tuple(data.described.attributes.get("kind")))
     for_ = task or " or ".join(_tuple(data.described.attributes.get("task")))
     others = [name for name in MODELS if fits(read_source(MODELS[name]), data.described, task)]
     sets = [name for name in DATA if fits(model.described, read_source(DATA[name]), task)]

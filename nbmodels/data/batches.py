@@ -39,6 +39,8 @@ class Batches:
         share: (rank, of): this process takes every `of`-th sample of the order, from the `rank`-th on.
     """
 
+    batch_sampler = None  # Lightning looks for one beside `sampler`
+
     def __init__(
         self,
         x: Tensor,

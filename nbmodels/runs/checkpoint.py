@@ -89,10 +89,16 @@ class Saver(L.Callback):
 
     def __init__(self, folder: RunFolder, steps: int, seconds: float) -> None:
         self.folder, self.steps, self.seconds = folder, steps, seconds
+        self.closed = False  # after a stop nothing is saved: an epoch cut short is not an epoch
         self._step, self._time, self._due = 0, time.monotonic(), False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Count from here."""
+        """Count from here; put the loader where it stood.
+
+        Lightning does so when it sets the loaders up, and that is too early when `configure_optimizers` asks for
+        `estimated_stepping_batches`: the checkpoint's loops are not read yet.
+        """
+        trainer.fit_loop._load_combined_loader_states()
         self._step, self._time = trainer.global_step, time.monotonic()
 
     def on_train_batch_end(
@@ -113,7 +119,7 @@ class Saver(L.Callback):
 
     def save(self, trainer: L.Trainer) -> None:
         """Write a checkpoint of this step, and keep the newest ones only."""
-        if not trainer.is_global_zero:
+        if self.closed or not trainer.is_global_zero:
             return
         path = self.folder.file(CHECKPOINTS) / f"step-{trainer.global_step:08d}.ckpt"
         trainer.save_checkpoint(path)

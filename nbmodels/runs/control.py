@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import lightning.pytorch as L
@@ -12,6 +13,7 @@ from nbmodels.runs.pulse import Pulse
 
 # What a scheduler computes the next learning rate from; OneCycleLR keeps its own in the optimiser's groups.
 _GROUP_RATES = ("lr", "initial_lr", "max_lr", "min_lr")
+GRACE = 5.0  # seconds a validation may still take after a stop
 
 
 class StopNow(BaseException):
@@ -23,7 +25,7 @@ class Control(L.Callback):
 
     def __init__(self, folder: RunFolder, pulse: Pulse, saver: Saver) -> None:
         self.folder, self.pulse, self.saver, self.stopped = folder, pulse, saver, False
-        self.paused_seconds = 0.0
+        self.paused_seconds, self._asked = 0.0, None  # type: float, float | None
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -38,34 +40,35 @@ class Control(L.Callback):
             self.pulse.tell(lr=self.pulse.lr)
             self.pulse.lr = None
             self.folder.ask(lr=None)
-        if self.pulse.want == "stop":
+        if self.pulse.want == "stop" and not trainer.is_last_batch:
             self._stop(trainer)
 
     def on_validation_batch_start(
-        self,
-        trainer: L.Trainer,
-        module: L.LightningModule,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """A stop does not wait for a long validation: its partial mean is dropped."""
-        if self.pulse.want == "stop" and not self.stopped:
-            self._stop(trainer, save=False)
+        """A stop lets a short validation end, so that the epoch is whole, and does not wait for a long one."""
+        if self.pulse.want != "stop" or self.stopped:
+            self._asked = None
+        elif self._asked is None:
+            self._asked = time.monotonic()
+        elif time.monotonic() - self._asked > GRACE:
+            self._stop(trainer)
         if self.stopped:
             raise StopIteration
 
-    def _stop(self, trainer: L.Trainer, save: bool = True) -> None:
-        if save:
-            self.saver.save(trainer)  # before should_stop: the state is that of a run that goes on
-        self.stopped = True
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """The stop that waited for the validation; at the very end of the run there is nothing left to stop."""
+        if self.pulse.want == "stop" and not self.stopped and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+            self._stop(trainer)
+
+    def _stop(self, trainer: L.Trainer) -> None:
+        self.saver.save(trainer)  # before should_stop: the state is that of a run that goes on
+        self.stopped = self.saver.closed = True
         trainer.limit_val_batches = 0
         trainer.should_stop = True
 
     def _pause(self, trainer: L.Trainer) -> None:
         """Sleep without using the processor; the pulse's own thread keeps the heartbeat."""
-        import time
-
         began = time.monotonic()
         self.saver.save(trainer)
         self.pulse.tell(state="paused")

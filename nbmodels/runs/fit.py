@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import warnings
 from typing import Any
@@ -46,14 +47,13 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     control = Control(folder, pulse, saver)
     randomness = Randomness()
     recorder = Recorder(folder, pulse, data.facts, randomness, lambda: control.paused_seconds)  # type: ignore[attr-defined]
-    board = Board(folder)
+    board = Board(
+        folder, {**spec.model_options, **dataclasses.asdict(spec.training), "model": spec.model, "data": spec.data}
+    )
     trainer = make_trainer(folder, spec.training, board, [randomness, recorder, control, saver])
     pulse.tell(device=device_words(trainer, spec.training))
     subject = torch.compile(model) if spec.training.compile else model
     trainer.fit(subject, datamodule=data, ckpt_path=resume, weights_only=True)  # type: ignore[arg-type]
-    board.finish(
-        {**spec.model_options, "model": spec.model, "data": spec.data, "lr": pulse.get("lr")}, recorder.metrics
-    )
     return "stopped" if control.stopped else "finished"
 
 
@@ -93,7 +93,7 @@ def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: l
 
 
 def device(name: str) -> tuple[str, list[int] | int]:
-    """Lightning's accelerator and devices for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; InputError if it is not here."""
+    """Lightning's accelerator and devices for `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; InputError if it is not here."""
     kind, _, number = name.partition(":")
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -121,7 +121,12 @@ def quiet() -> None:
     """Only what matters goes to the log: no tips, no advice on loaders that we chose on purpose."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*GPU available but not used.*", ".*isinstance.*LeafSpec.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*GPU available but not used.*",
+        ".*isinstance.*LeafSpec.*",
+        ".*smaller than the logging interval.*",
+    ):
         warnings.filterwarnings("ignore", message)
     with contextlib.suppress(RuntimeError):  # a user's DataLoader with workers forks here as it would in a script
         torch.multiprocessing.set_start_method("fork")

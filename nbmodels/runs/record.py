@@ -1,12 +1,13 @@
 """What came of a training, written while it runs: readings, samples, TensorBoard.
 
 A value logged in a training step is kept as it is (`detach`, no reading) and summed on its device; five
-times a second the mean of the window is read and written. So the device is never waited for, and a step costs microseconds.
+times a second the mean of the window is read and written. So the device is never waited for.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +22,15 @@ from nbmodels.runs.folder import METRICS, RunFolder
 from nbmodels.runs.pulse import PERIOD, Pulse
 from nbmodels.runs.samples import write_samples
 
+OTHER_NAMES = re.compile(r"^(train|val|test)_")  # a user's `train_loss` is written as train/loss
+
 
 class Board(TensorBoardLogger):
     """Event files straight into the run's folder; hyperparameters once, at the end, with the final metrics."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, options: dict[str, Any]) -> None:
         super().__init__(folder.path, name="", version="", default_hp_metric=False)
+        self.options = options
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Left to `finish`: TensorBoard's table wants the figures with them."""
@@ -35,12 +39,12 @@ class Board(TensorBoardLogger):
         """Flush; Lightning would also write a second copy of the options, which spec.yaml holds."""
         self.experiment.flush()
 
-    def finish(self, options: dict[str, Any], metrics: dict[str, float]) -> None:
+    def finish(self, metrics: dict[str, float]) -> None:
         """Write the row of TensorBoard's hyperparameter table."""
         from torch.utils.tensorboard.summary import hparams
 
-        simple = {key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in options.items()}
-        for summary in hparams(simple, metrics):
+        plain = {k: v if isinstance(v, (bool, int, float)) else str(v) for k, v in self.options.items()}
+        for summary in hparams(plain, metrics):
             self.experiment._get_file_writer().add_summary(summary)
         self.experiment.flush()
 
@@ -97,7 +101,7 @@ class Recorder(L.Callback):
         self._began = self._last = time.monotonic()
         self._full_log = module.log
         self._trainer = trainer
-        module.log = self.log  # type: ignore[method-assign, assignment]
+        module.log = self.light_log  # type: ignore[method-assign, assignment]
 
     def teardown(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         """Give the module its own `log` back."""
@@ -115,7 +119,7 @@ class Recorder(L.Callback):
         self._last = time.monotonic()
         self.pulse.tell(state="running", steps=self._steps, step=trainer.global_step, lr=_rate(trainer))
 
-    def log(self, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
+    def light_log(self, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
         """In a training step: add to the window's sum, nothing more. Everything else is Lightning's own."""
         trainer = self._trainer
         if args or not trainer.training or kwargs.get("on_epoch") or not isinstance(value, (torch.Tensor, int, float)):
@@ -164,14 +168,15 @@ class Recorder(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """An epoch is over: whatever a module of the user's logged by epoch is known now."""
         self._read(trainer, time.monotonic())
-        own = {name: value for name, value in _floats(trainer.callback_metrics).items() if name not in self.metrics}
+        known = _floats(trainer.callback_metrics).items()
+        own = {name: value for name, value in known if OTHER_NAMES.sub(r"\1/", name) not in self.metrics}
         if own:
             self._write(trainer, own)
         self.pulse.tell(epoch=trainer.current_epoch + 1)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """The last words, also for TensorBoard."""
-        self._file.flush()
+        trainer.logger.finish(self.metrics)  # type: ignore[union-attr]
         self._tell(trainer)
 
     # -- writing
@@ -196,10 +201,11 @@ class Recorder(L.Callback):
         rate = _rate(trainer)
         self._write(trainer, means, **({"lr": rate} if rate is not None else {}))
         for name, value in means.items():
-            trainer.logger.experiment.add_scalar(name, value, trainer.global_step)  # type: ignore[union-attr]
+            trainer.logger.experiment.add_scalar(OTHER_NAMES.sub(r"\1/", name), value, trainer.global_step)  # type: ignore[union-attr]
 
     def _write(self, trainer: L.Trainer, values: dict[str, float], **more: float) -> None:
         """One line of metrics.jsonl, and the status."""
+        values = {OTHER_NAMES.sub(r"\1/", name): value for name, value in values.items()}
         step = trainer.global_step
         row = {"step": step, "epoch": self._epoch(trainer), "time": round(self.seconds, 3), **more, **values}
         self._file.write(json.dumps(row).encode() + b"\n")

@@ -33,11 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def preload() -> None:
     """Import everything a run needs; called by the warm process, computes nothing."""
-    import torch.utils.tensorboard
-    from lightning.pytorch.loggers import TensorBoardLogger
+    import importlib
 
-    import nbmodels.data.open
-    import nbmodels.runs.fit
+    for module in ("torch.utils.tensorboard", "nbmodels.data.open", "nbmodels.runs.fit", "nbmodels.models.cnn"):
+        importlib.import_module(module)
 
 
 def train(folder: RunFolder) -> int:

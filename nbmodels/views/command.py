@@ -34,7 +34,7 @@ def chosen(spec: Spec) -> dict[str, Any]:
     recipe = _recipe(spec.model)
     training = {each.name: getattr(spec.training, each.name) for each in fields(Training)}
     usual = {each.name: recipe.get(each.name, each.default) for each in fields(Training)}
-    changed = {name: value for name, value in training.items() if value != usual[name]}
+    changed = {name: value for name, value in training.items() if value is not None and value != usual[name]}
     extra = {name: value for name, value in (("task", spec.task), ("from", spec.start)) if value}
     return {**spec.model_options, **spec.data_options, **extra, **changed}
 

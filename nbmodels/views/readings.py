@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
+PIECE = 4_000_000  # bytes read at once
 BESIDES = {"step", "epoch", "time", "lr"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
@@ -19,33 +21,43 @@ class Readings:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.curves: dict[str, dict[str, Curve]] = {}
-        self.latest: dict[str, float] = {}
-        self._offset, self._partial, self._step = 0, b"", -1.0
+        self._reset()
 
     def read(self) -> bool:
         """Take in what is new; True when there was something."""
-        rows = self._new_rows()
-        for row in rows:
-            self._take(row)
+        found = False
+        while lines := self._new_lines():
+            found = True
+            for line in lines:
+                self._take(_row(line))
+            self._shorten()
+        return found
+
+    def _reset(self) -> None:
+        self.curves: dict[str, dict[str, Curve]] = {}
+        self.latest: dict[str, float] = {}
+        self._offset, self._step = 0, -1.0
+
+    def _new_lines(self) -> list[bytes]:
+        """The next whole lines, a few megabytes at most; a line still being written waits."""
+        file = self.folder.file(METRICS)
+        try:
+            if file.stat().st_size < self._offset:  # a resumed run cuts what its checkpoint does not know
+                self._reset()
+            with file.open("rb") as opened:
+                opened.seek(self._offset)
+                piece = opened.read(PIECE)
+        except OSError:
+            return []
+        whole = piece.rfind(b"\n") + 1
+        self._offset += whole
+        return piece[:whole].splitlines()
+
+    def _shorten(self) -> None:
         for splits in self.curves.values():
             for split, (steps, values) in splits.items():
                 if len(steps) > 2 * KEPT:
                     splits[split] = thin(steps, values, KEPT)
-        return bool(rows)
-
-    def _new_rows(self) -> list[dict[str, Any]]:
-        file = self.folder.file(METRICS)
-        try:
-            size = file.stat().st_size
-        except OSError:
-            size = 0
-        if size < self._offset:  # a resumed run cuts what its checkpoint does not know
-            self.__init__(self.folder)  # type: ignore[misc]
-        if size == self._offset:
-            return []
-        rows, self._offset = self.folder.readings(self._offset)
-        return rows
 
     def _take(self, row: dict[str, Any]) -> None:
         step = row.get("step")
@@ -69,6 +81,14 @@ class Readings:
                 splits[split] = (steps[:count], values[:count])
 
 
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
 def split_name(key: str) -> tuple[str, str] | None:
     """("val", "accuracy") of `val/accuracy`, `val_accuracy` or `accuracy` (train); None for test figures."""
     for mark in ("/", "_"):
@@ -81,17 +101,25 @@ def split_name(key: str) -> tuple[str, str] | None:
 
 
 def thin(steps: list[float], values: list[float | None], most: int) -> Curve:
-    """At most `most` points of a curve: its ends, and the lowest and highest of each stretch between them."""
+    """At most `most` points of a curve: its ends, and the lowest and highest of each stretch of steps between them.
+
+    Stretches are equal in steps, not in points, so a curve that was thinned before stays as dense everywhere.
+    """
     if len(steps) <= most:
         return steps, values
-    inner, stretches = len(steps) - 2, max(1, (most - 2) // 2)
+    stretches = max(1, (most - 2) // 2)
+    first, width = steps[0], (steps[-1] - steps[0]) / stretches or 1
+    found: dict[int, list[int]] = {}
+    for place in range(1, len(steps) - 1):
+        found.setdefault(min(int((steps[place] - first) / width), stretches - 1), []).append(place)
     kept = {0, len(steps) - 1}
-    for stretch in range(stretches):
-        places = range(1 + stretch * inner // stretches, 1 + (stretch + 1) * inner // stretches)
-        known = [place for place in places if values[place] is not None]
-        if known:
-            kept.update((min(known, key=values.__getitem__), max(known, key=values.__getitem__)))  # type: ignore[arg-type]
-        elif places:
-            kept.add(places[0])  # a gap stays a gap
+    for places in found.values():
+        kept.update(_ends(places, values))
     order = sorted(kept)
     return [steps[place] for place in order], [values[place] for place in order]
+
+
+def _ends(places: list[int], values: list[float | None]) -> tuple[int, ...]:
+    """Where the lowest and the highest value is; a stretch without a number stays a gap."""
+    known = [(value, place) for place in places if (value := values[place]) is not None]
+    return (min(known)[1], max(known)[1]) if known else (places[0],)

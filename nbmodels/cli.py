@@ -1,0 +1,95 @@
+"""The command `bigmodel`: the same words in a terminal.
+
+`--json` prints one JSON object or array. What was typed wrong is one line on the error output and exit code 2; a run
+that failed, exit code 1. Ctrl-C stops watching, never the run.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from nbmodels import line
+from nbmodels.errors import BigModelError, DataError, InputError
+from nbmodels.runs.attended import attended
+from nbmodels.runs.folder import ALIVE
+from nbmodels.runs.run import Run
+from nbmodels.views import report
+from nbmodels.views.snapshot import snapshot
+from nbmodels.views.words import state_line
+
+LOOK = 0.3  # seconds between two looks at a run
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do the words of the command line; the exit code."""
+    words = list(sys.argv[1:] if words is None else words)
+    as_json = "--json" in words
+    try:
+        result = act([word for word in words if word != "--json"], quiet=as_json)
+        print(json.dumps(plain(result), ensure_ascii=False) if as_json else text(result))
+    except BigModelError as error:
+        print(terminal(str(error)), file=sys.stderr)
+        return 2 if isinstance(error, (InputError, DataError)) else 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+    return 0
+
+
+def act(words: Sequence[str], quiet: bool = False) -> Any:
+    """Do the words; a run that is trained or attached to in a terminal is watched to its end."""
+    asked = line.parse(words, {})
+    name = asked.word.name
+    if asked.wants_help or name not in ("train", "attach", "resume"):
+        return line.do(words, {})
+    wait = asked.options.pop("wait", None)
+    if name == "train":
+        asked.options["wait"] = False
+    run: Run = asked.word.handler({}, **asked.places, **asked.options)
+    if wait is None:
+        wait = not attended() if name == "train" else name == "attach" and not quiet
+    if not wait:
+        return run
+    return run.wait() if quiet or not sys.stdout.isatty() else watch(run)
+
+
+def watch(run: Run) -> Run:
+    """One line that moves until the run ends; Ctrl-C ends the watching only. RunFailed if the run fails."""
+    try:
+        while run.state in ALIVE:
+            view = snapshot(run.folder)
+            sys.stdout.write(f"\r\x1b[K{run.name}: {run.state} · {state_line(view)}")
+            sys.stdout.flush()
+            time.sleep(LOOK)
+    except KeyboardInterrupt:
+        sys.stdout.write(f"\n{run.name} goes on. To see it again: bigmodel attach {run.name}\n")
+        return run
+    sys.stdout.write("\r\x1b[K")
+    return run.wait()
+
+
+def text(result: Any) -> str:
+    """What a terminal shows."""
+    if isinstance(result, Run):
+        return report.text(snapshot(result.folder))
+    return terminal(repr(result) if not isinstance(result, str) else result)
+
+
+def plain(result: Any) -> Any:
+    """What `--json` prints: the run's object, a page's values, or a prediction as plain values."""
+    if isinstance(result, Run):
+        return result.folder.summary()
+    result = getattr(result, "data", result) if type(result).__name__ == "Shown" else result
+    return result.tolist() if hasattr(result, "tolist") else result
+
+
+def terminal(said: str) -> str:
+    """The same words without the notebook's percent signs."""
+    return said.replace("%bigmodel", "bigmodel").replace("%pip", "pip")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

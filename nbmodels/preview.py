@@ -1,0 +1,71 @@
+"""A few samples of a data set as JSON: `python -m nbmodels.preview NAME`, so that the kernel loads no data.
+
+It prints {"picture": a PNG as a data URI, "rows": [[label, sample]…]} or {"error": why not}.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import io
+import json
+import sys
+from typing import Any
+
+from nbmodels.data import DATA
+from nbmodels.errors import BigModelError
+
+MANY = 8
+LONG = 160  # characters of a text
+
+
+def main(name: str) -> None:
+    """Print the samples of a data set of the table."""
+    module, _, cls = DATA[name].partition(":")
+    try:
+        dataset = getattr(importlib.import_module(module), cls)().load()
+        seen = samples(dataset)
+    except BigModelError as error:
+        seen = {"error": str(error)}
+    print(json.dumps(seen))
+
+
+def samples(dataset: Any) -> dict[str, Any]:
+    """The first few of the training part, each with its label."""
+    facts, (x, y) = dataset.facts, dataset.train
+    if facts.kind == "image":
+        return {"picture": picture(x[:MANY], [label(facts, each) for each in y[:MANY]] if y is not None else [])}
+    if facts.kind == "table":
+        return {"rows": [[label(facts, y[i]), ", ".join(f"{n:.4g}" for n in x[i])] for i in range(MANY)]}
+    from nbmodels.data.text import tokenizer
+
+    words = tokenizer(facts.tokens or {})
+    if getattr(x, "ndim", 1) == 1:
+        return {"rows": [["", words.decode(x[:400].tolist())[: 2 * LONG]]]}
+    texts = [words.decode([token for token in row.tolist() if token])[:LONG] for row in x[:MANY]]
+    return {"rows": [[label(facts, y[i]) if y is not None else "", text] for i, text in enumerate(texts)]}
+
+
+def label(facts: Any, value: Any) -> str:
+    """A class's name, or the number."""
+    if getattr(value, "ndim", 0):
+        return ", ".join(f"{each:.4g}" for each in value)
+    return facts.classes[int(value)] if facts.classes else f"{float(value):.4g}"
+
+
+def picture(x: Any, labels: list[str]) -> str:
+    """Pictures [N, C, H, W] side by side under their labels, as a PNG data URI."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1.4), layout="constrained")
+    for i, axes in enumerate(figure.subplots(1, len(x))):
+        axes.imshow(x[i].transpose(1, 2, 0), cmap="gray")
+        axes.set_title(labels[i] if labels else "", fontsize=8)
+        axes.axis("off")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

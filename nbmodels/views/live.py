@@ -1,0 +1,111 @@
+"""The live face of a run: an anywidget that draws the snapshot, and a thread that looks at the folder for it.
+
+Imported only when a run is shown: it needs ipywidgets and anywidget, nothing else of ours does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from nbmodels.errors import BigModelError, RunError
+from nbmodels.runs.folder import ALIVE, RunFolder
+from nbmodels.runs.run import Run
+from nbmodels.views.readings import Readings
+from nbmodels.views.snapshot import snapshot
+
+STATIC = Path(__file__).parent / "static"
+PERIOD = 0.2  # seconds between two looks: no eye follows more than five pictures a second
+REST = 1.0  # seconds between two looks at a run that is paused
+
+
+def asset(name: str) -> str:
+    """A file of the front end's bundle; RunError says how to build it where it is not there."""
+    try:
+        return STATIC.joinpath(name).read_text("utf-8")
+    except OSError:
+        raise RunError(
+            f"The live view is not built (no {name} in nbmodels/views/static)",
+            "In a checkout type: pip install -e .   or, with Node: cd extension && npm ci && npm run build",
+        ) from None
+
+
+class LiveView(anywidget.AnyWidget):
+    """A run as it is now, with its buttons.
+
+    Traits:
+        view: The snapshot without its samples.
+        samples: The snapshot's samples; apart, so that pictures travel once and not five times a second.
+        lang: `en`, `zh`, or empty for the page's own.
+
+    Messages in: {"do": "stop" | "pause" | "resume" | "lr", "value": number}; out: {"error": one line}.
+    """
+
+    view = traitlets.Dict().tag(sync=True)
+    samples = traitlets.List().tag(sync=True)
+    lang = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, run: Run, lang: str = "", on_end: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self._run, self._on_end, self._readings = run, on_end, Readings(run.folder)
+        first = snapshot(run.folder, self._readings)
+        samples = first.pop("samples")
+        # As keywords, not as class attributes: importing this file must not need the built bundle.
+        super().__init__(view=first, samples=samples, lang=lang, _esm=asset("live.js"), _css=asset("live.css"))
+        self.on_msg(self._asked)
+        self._watching = threading.Lock()
+        self._closed = threading.Event()
+        self.watch()
+
+    def watch(self) -> None:
+        """Follow the folder from a thread until the run has ended; does nothing where one follows already."""
+        if self.view["state"] in ALIVE and self._watching.acquire(blocking=False):
+            threading.Thread(target=self._watch, name=f"watch-{self._run.name}", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop following, and take the view off the page."""
+        self._closed.set()
+        super().close()
+
+    def _watch(self) -> None:
+        try:
+            while not self._closed.wait(REST if self.view["state"] == "paused" else PERIOD):
+                self._look()
+                if self.view["state"] not in ALIVE:
+                    break
+        finally:
+            self._watching.release()
+        if self._on_end and not self._closed.is_set():
+            self._on_end({**self.view, "samples": self.samples})
+
+    def _look(self) -> None:
+        """Send what changed, in one message; a folder that is gone or a page that left is no matter."""
+        with contextlib.suppress(OSError, BigModelError):
+            seen = snapshot(self._run.folder, self._readings)
+            samples = seen.pop("samples")
+            with self.hold_sync():
+                self.view, self.samples = seen, samples
+
+    def _asked(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """A button was pressed: may come in any thread, so it only writes what is asked into the folder."""
+        try:
+            self._do(content.get("do"), content.get("value"))
+        except (BigModelError, OSError, ValueError, TypeError) as error:
+            self.send({"error": str(error)})
+
+    def _do(self, what: Any, value: Any) -> None:
+        if what == "stop":
+            threading.Thread(target=self._run.stop, name=f"stop-{self._run.name}", daemon=True).start()
+        elif what == "pause":
+            self._run.pause()
+        elif what == "resume":
+            self._run.resume()
+            self._look()
+            self.watch()
+        elif what == "lr":
+            self._run.set_lr(float(value))

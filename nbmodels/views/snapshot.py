@@ -1,0 +1,181 @@
+"""A run as one JSON object, from its folder alone: what every face of it draws. Imports no torch."""
+
+from __future__ import annotations
+
+import base64
+import math
+from pathlib import Path
+from typing import Any
+
+from nbmodels.errors import BigModelError
+from nbmodels.models import MODELS
+from nbmodels.options import read_source
+from nbmodels.runs.folder import ALIVE, RunFolder
+from nbmodels.spec import NOTEBOOK, Spec
+from nbmodels.views import command
+from nbmodels.views.readings import Curve, Readings, thin
+from nbmodels.views.words import figure, size
+
+POINTS = 300  # of one curve
+CHARTS = 4
+SAMPLES = 6  # of all epochs: the first, the last, and between them
+PICTURE = 60_000  # bytes of one strip; a larger one is left in the folder
+TEXT = 600  # characters of one text
+LOWER = ("loss", "perplexity", "mse", "mae", "error")  # metrics that are better when they are lower
+
+
+def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, Any]:
+    """Where the run stands now, whole, as plain JSON values (no NaN).
+
+    Args:
+        folder: The run's folder.
+        readings: Its curves as far as they were read; a watcher hands in its own so that nothing is read twice.
+
+    Returns:
+        name, title, model, data, state (`lost` included), error, hint, epoch (the one in work, from 1), epochs, step,
+        steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples, options,
+        command, folder, version.
+    """
+    readings = readings or Readings(folder)
+    readings.read()
+    status, spec = folder.status(), _spec(folder)
+    state = folder.state(status)
+    metric = _metric(spec, readings)
+    return {
+        "name": folder.name,
+        "folder": str(folder.path),
+        **_asked(spec, folder.name),
+        "state": state,
+        "error": _error(state, status, folder.name),
+        **_standing(state, status),
+        "metric": metric,
+        "figures": _figures(metric, status, readings.latest),
+        "series": _series(metric, readings.curves),
+        "samples": _samples(folder.samples()),
+        "version": status.get("version"),
+    }
+
+
+def _spec(folder: RunFolder) -> Spec | None:
+    try:
+        return folder.spec()
+    except (BigModelError, ValueError):  # a folder half copied still has curves to show
+        return None
+
+
+def _asked(spec: Spec | None, name: str) -> dict[str, Any]:
+    if spec is None:
+        return {"title": name, "model": "", "data": "", "options": {}, "command": ""}
+    return {
+        "title": spec.title,
+        "model": spec.model.removeprefix(NOTEBOOK),
+        "data": spec.data.removeprefix(NOTEBOOK),
+        "options": plain(command.chosen(spec)),
+        "command": command.of(spec),
+    }
+
+
+def _standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
+    epochs, done = status.get("epochs"), status.get("epoch") or 0
+    working = math.floor(done) + 1 if state in ("starting", *ALIVE, "failed", "lost") else math.ceil(done)
+    numbers = ("step", "steps", "left", "seconds", "samples_per_second", "lr")
+    return {
+        **{key: plain(status.get(key)) for key in numbers},
+        "step": status.get("step") or 0,
+        "epoch": min(working, epochs) if epochs else working,
+        "epochs": epochs,
+        "left": plain(status.get("left")) if state == "running" else None,
+        "memory": plain(status.get("memory") or {}),
+        "device": str(status.get("device") or ""),
+    }
+
+
+def _error(state: str, status: dict[str, Any], name: str) -> dict[str, str] | None:
+    """What went wrong, in one line, what to type next, and the worker's traceback."""
+    if state == "lost":
+        hint = f"%bigmodel resume {name}"
+        return {"what": "The worker is gone without a word", "hint": f"To go on: {hint}", "traceback": ""}
+    error = status.get("error")
+    if not error or state != "failed":
+        return None
+    return {key: str(error.get(key) or "") for key in ("what", "hint", "traceback")}
+
+
+def _metric(spec: Spec | None, readings: Readings) -> str | None:
+    """The headline: what the model's file names, else the first thing besides the loss that is validated."""
+    if spec and spec.model in MODELS:
+        named = read_source(MODELS[spec.model]).attributes.get("metric")
+        if named in readings.curves:
+            return str(named)
+    others = [name for name in readings.curves if name != "loss"]
+    validated = [name for name in others if "val" in readings.curves[name]]
+    return next(iter(validated + others), "loss" if "loss" in readings.curves else None)
+
+
+def _figures(metric: str | None, status: dict[str, Any], latest: dict[str, float]) -> list[list[str]]:
+    """The four figures on top: [label, text]."""
+    wanted = ["val/" + metric] if metric and metric != "loss" else []
+    wanted += ["val/loss", "train/loss"]
+    shown = [[key.replace("/", " ").replace("_", " "), figure(latest.get(key))] for key in wanted[:2]]
+    memory = status.get("memory") or {}
+    held = memory.get("device") or memory.get("process")
+    return [
+        *shown,
+        ["samples / s", figure(_whole(status.get("samples_per_second")))],
+        ["device memory" if memory.get("device") else "memory", size(held)],
+    ]
+
+
+def _whole(value: float | None) -> float | None:
+    return round(value) if value and value >= 100 else value
+
+
+def _series(metric: str | None, curves: dict[str, dict[str, Curve]]) -> dict[str, dict[str, Curve]]:
+    order = [name for name in dict.fromkeys(("loss", metric, *sorted(curves))) if name in curves]
+    return {
+        str(name): {split: _rounded(thin(*curve, POINTS)) for split, curve in curves[name].items()}
+        for name in order[:CHARTS]
+    }
+
+
+def _rounded(curve: Curve) -> Curve:
+    """Five figures are more than a screen can show."""
+    return list(curve[0]), [None if value is None else float(f"{value:.5g}") for value in curve[1]]
+
+
+def _samples(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    shown = [{"epoch": row.get("epoch"), "step": row.get("step"), **_sample(row["file"])} for row in spread(rows, SAMPLES)]
+    return [sample for sample in shown if sample["src"] or sample["text"]]
+
+
+def spread(rows: list[Any], most: int) -> list[Any]:
+    """At most `most` of the rows: the first, the last, and as even as can be between them."""
+    if len(rows) <= most:
+        return rows
+    if most < 2:
+        return rows[-most:] if most else []
+    return [rows[round(place * (len(rows) - 1) / (most - 1))] for place in range(most)]
+
+
+def _sample(file: Path) -> dict[str, str | None]:
+    try:
+        if file.suffix == ".png" and file.stat().st_size <= PICTURE:
+            return {"src": "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode(), "text": None}
+        if file.suffix == ".txt":
+            with file.open(encoding="utf-8", errors="replace") as opened:
+                text = opened.read(TEXT + 1)
+            return {"src": None, "text": text if len(text) <= TEXT else text[:TEXT] + "…"}
+    except OSError:
+        pass
+    return {"src": None, "text": None}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: numbers that are not finite become None, tuples lists, anything else text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
