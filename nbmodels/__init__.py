@@ -69,7 +69,10 @@ def __getattr__(name: str) -> Any:
 
         return getattr(run, name)
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("nbmodels")
+        try:
+            return version("nbmodels")
+        except PackageNotFoundError:  # a checkout that was not installed
+            return "0+source"
     raise AttributeError(f"module 'nbmodels' has no attribute {name!r}")

@@ -188,7 +188,7 @@ def _sort(
         if not _is_option(each):
             places.append(each)
             continue
-        name, value = _option(each, rest, word, known, strict)
+        name, value = _option(each, rest, word, known, strict, places)
         if name in options and strict:
             raise InputError(f"--{name.replace('_', '-')} is there twice", "Leave one of them out.")
         options[name] = value
@@ -199,7 +199,9 @@ def _is_option(word: str) -> bool:
     return word.startswith("--") and len(word) > 2 or bool(re.fullmatch(r"-[A-Za-z][\w-]*", word))
 
 
-def _option(typed: str, rest: list[str], word: Word, known: Mapping[str, Option], strict: bool) -> tuple[str, Any]:
+def _option(
+    typed: str, rest: list[str], word: Word, known: Mapping[str, Option], strict: bool, said: Sequence[str]
+) -> tuple[str, Any]:
     """(name, value as text) of one option; its value is taken from `rest`."""
     name, equals, value = typed.lstrip("-").partition("=")
     name = name.replace("-", "_")
@@ -208,7 +210,7 @@ def _option(typed: str, rest: list[str], word: Word, known: Mapping[str, Option]
         return off, "false"
     option = known.get(name)
     if strict and (option is None or not typed.startswith("--")):
-        raise request.unknown_option(name, list(known.values()), word.name)
+        raise request.unknown_option(name, list(known.values()), " ".join([word.name, *said[:1]]))
     if equals:
         return name, value
     follows = bool(rest) and not _is_option(rest[0])
@@ -228,7 +230,8 @@ def _fill(word: Word, said: list[str]) -> dict[str, Any]:
     for place in word.places:
         if not rest and place.required:
             example = "cnn" if place.kind == "model" else word.usage.removeprefix(f"{word.name} ")
-            raise InputError(f"{word.name} needs a {place.kind}", f"Type: %bigmodel {word.name} {example}")
+            article = "an" if place.kind == "input" else "a"
+            raise InputError(f"{word.name} needs {article} {place.kind}", f"Type: %bigmodel {word.name} {example}")
         if place.many:
             filled[place.name], rest = rest, []
         elif rest:

@@ -26,7 +26,8 @@ class BigModel(Magics):
         """`%bigmodel WORD …`; with %% the cell holds the options, one a line: `epochs: 3`."""
         from nbmodels import line as lines
 
-        result = lines.do(lines.split(line), self.shell.user_ns, cell)
+        namespace = self.shell.user_ns if self.shell else {}
+        result = lines.do(lines.split(line), namespace, cell)
         if type(result).__name__ == "Run":
             show(result)  # here, since `run = %bigmodel train …` displays nothing by itself
         return result
@@ -48,9 +49,7 @@ def register_display(shell: Any) -> None:
 def load(shell: Any) -> None:
     """What `%load_ext nbmodels` does; a second time it changes nothing."""
     if not any(isinstance(each, BigModel) for each in shell.configurables):
-        magics = BigModel(shell=shell)
-        shell.configurables.append(magics)  # so that %config BigModel.runs finds it
-        shell.register_magics(magics)
+        shell.register_magics(BigModel(shell=shell))
     register_display(shell)
     launch.warm()
     threading.Thread(target=_complete, args=(shell,), name="nbmodels-complete", daemon=True).start()

@@ -128,7 +128,7 @@ class Option:
         raise InputError(
             f"{called} takes {self.takes}, not {shown}",
             f"Type: {self.spelled(self.example(value, found), style)}",
-        )
+        ) from None
 
     def _inside(self, number: float) -> bool:
         above = self.low is None or number > self.low or (number == self.low and not self.low_open)

@@ -38,6 +38,7 @@ FILLED = (  # parameters of a model that the data fills in
     "task",
 )
 KINDS = {"image": "pictures", "table": "tables", "text": "text"}
+_STREAMS = ("Dataset", "DataLoader", "LightningDataModule")
 _USUAL = {"learning_rate": "lr", "bs": "batch_size", "gpu": "device", "checkpoint": "from", "dataset": "data"}
 
 
@@ -142,8 +143,16 @@ def _called(data: Any, namespace: Mapping[str, Any]) -> str:
 
 
 def own_data(obj: Any) -> Description:
-    """The options of data that is not in the table."""
-    return Description("data", "", "", ())
+    """The options of data that is not in the table: of a file or folder, of arrays, or of what torch streams."""
+    if isinstance(obj, Path):
+        own = "nbmodels.data.files:Files"
+    elif any(base.__name__ in _STREAMS for base in type(obj).__mro__):
+        return Description("data", "", "", ())
+    else:
+        own = "nbmodels.data.arrays:Arrays"
+    described = read_source(own)
+    options = tuple(option for option in described.options if option.name not in ("path", "name", "obj"))
+    return dataclasses.replace(described, options=options)
 
 
 def options_for(model: Thing, data: Thing) -> dict[str, tuple[str, Option]]:
@@ -233,6 +242,12 @@ def fits(model: Description, data: Description, task: str | None = None) -> bool
     for_ = (task,) if task else for_
     kind_fits = not accepts or not kinds or bool(set(accepts) & set(kinds))
     return kind_fits and (not tasks or not for_ or bool(set(tasks) & set(for_)) or "autoencoding" in tasks)
+
+
+def data_for(model: Thing) -> dict[str, Description]:
+    """The data sets of the table that a model can learn from."""
+    described = {name: read_source(reference) for name, reference in DATA.items()}
+    return {name: each for name, each in described.items() if fits(model.described, each)}
 
 
 def check_fit(model: Thing, data: Thing, task: str | None) -> None:

@@ -150,9 +150,19 @@ def _as_other(value: Any, kind: Any) -> Any:
     except yaml.YAMLError:
         raise ValueError(value) from None
     wanted = get_origin(kind) or kind
-    if isinstance(wanted, type) and wanted is not object and not isinstance(value, wanted):
+    named = isinstance(wanted, type) and wanted not in (Any, object)
+    if (named and not isinstance(value, wanted)) or not _plain(value):
         raise ValueError(value)
     return value
+
+
+def _plain(value: Any) -> bool:
+    """Whether a spec can hold it: options travel as YAML."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(each) for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(_plain(each) for each in value)
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _sequence(kind: Any) -> bool:
@@ -166,7 +176,7 @@ def _words(kind: Any, bounds: str) -> str:
         one = (get_args(kind) or (Any,))[0]
         return f"{_PLURAL.get(one, 'values')}{bounds} with commas between"
     if kind in (Any, object):
-        return "a value"
+        return "a plain value"
     return _SINGULAR.get(kind, f"a {_name(kind)}") + (bounds if kind in (int, float) else "")
 
 

@@ -60,10 +60,23 @@ def train(namespace: Namespace, model: Any, wait: bool | None = None, style: Sty
 
 
 def panel(namespace: Namespace, model: str, **options: Any) -> Any:
-    """The form, filled with the options that were typed."""
+    """The form, filled with the options that were typed; its button starts a run as `train` does."""
     from nbmodels.views import form
 
-    return form.panel(model, namespace, **options)
+    found = request.find_model(model, namespace)
+    data = request.find_data(options.pop("data", None) or request.default_data(found), namespace)
+    chosen = request.sort_options(found, data, options, "flag")
+    request.check_fit(found, data, chosen["common"].get("task"))
+
+    def start(typed: dict[str, Any]) -> Run:
+        more = {**chosen["common"], **typed}
+        spec, objects = request.build_spec(model, more.pop("data"), more, namespace)
+        return handles.train(spec, objects, wait=False)
+
+    described = {data.name: data.described, **request.data_for(found)}
+    inside = {"data": data.name, **chosen["training"], **chosen["model"], **chosen["data"]}
+    filled = [name for name in request.FILLED if name not in chosen["model"]]
+    return form.panel(model, found.described, described, start, inside, filled)
 
 
 def runs(namespace: Namespace) -> Shown:

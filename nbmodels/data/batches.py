@@ -234,9 +234,11 @@ class InMemory(L.LightningDataModule):
 
 
 def _affine(facts: Facts, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
-    """(x / scale - mean) / std as x * factor + offset; None where there is nothing to do."""
-    shape = (-1, 1, 1) if facts.kind == "image" else (-1,)
-    mean, std = (torch.tensor(values, device=x.device).view(shape) for values in (facts.mean or (0.0,), facts.std or (1.0,)))
+    """(x / scale - mean) / std as x * factor + offset; None where there is nothing to do: tables come standardised."""
+    if facts.kind != "image":
+        return None, None
+    values = (facts.mean or (0.0,), facts.std or (1.0,))
+    mean, std = (torch.tensor(value, device=x.device).view(-1, 1, 1) for value in values)
     scaled = facts.scale != 1 or bool(facts.std)
     return 1 / (facts.scale * std) if scaled else None, -mean / std if facts.mean else None
 

@@ -45,15 +45,12 @@ class Digits:
             classes=tuple("0123456789"),
             scale=255.0,
         )
-        parts = cut(pictures, labels, even_order(labels), val=180, test=360)
-        return DataSet(facts, *parts, augment=self._augmentation())
+        augment = None
+        if self.augment:
+            from nbmodels.data.augment import ShiftFlip
 
-    def _augmentation(self):  # type: ignore[no-untyped-def]
-        if not self.augment:
-            return None
-        from nbmodels.data.augment import ShiftFlip
-
-        return ShiftFlip(shift=1, flip=False)
+            augment = ShiftFlip(shift=1, flip=False)
+        return DataSet(facts, *cut(pictures, labels, even_order(labels), val=180, test=360), augment)
 
 
 def _table() -> np.ndarray:

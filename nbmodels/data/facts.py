@@ -24,11 +24,9 @@ class Facts:
         columns: The names of a table's columns, as the user's own table has them.
         categories: The values of each column of words; such a column becomes one 0/1 column a value.
         scale: x is divided by it first: 255 for pictures of bytes.
-        mean: Subtracted from x (a number a channel or column) after `scale`; empty means nothing.
-        std: x is divided by it, after the mean; empty means nothing.
+        mean: Subtracted from x (a number a channel, or a number of a table's row) after `scale`; empty: nothing.
+        std: x is divided by it, after the mean; empty: nothing.
         target: What y is called.
-        target_mean: Subtracted from a regression's y (a number an output); empty means nothing.
-        target_std: y is divided by it, after the mean; empty means nothing.
         tokens: The tokenizer's state: `{"kind": "words" | "characters" | "bpe", ...}`.
     """
 
@@ -43,8 +41,6 @@ class Facts:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     target: str = ""
-    target_mean: tuple[float, ...] = ()
-    target_std: tuple[float, ...] = ()
     tokens: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,5 +50,5 @@ class Facts:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Facts:
         """Read what `to_dict` gave, also after a way through JSON."""
-        lists = ("classes", "columns", "mean", "std", "target_mean", "target_std")
+        lists = ("classes", "columns", "mean", "std")
         return cls(**{key: tuple(value) if key in lists else value for key, value in values.items()})

@@ -31,13 +31,14 @@ def stack(widths: list[int]) -> nn.Sequential:
 class Autoencoder(L.LightningModule):
     """Autoencoder for pictures
 
-    A picture is squeezed through a narrow layer and painted again; the narrow layer's values are its code. The loss
-    is the mean squared error of a pixel, so it reads the same for grey and coloured pictures of any size.
+    A picture is squeezed through a narrow layer and painted again; the narrow layer's values are its code. The way
+    back mirrors the way there. A picture of less than 768 values gets a code a third as long. The loss is the mean
+    squared error of a pixel, which reads the same for grey and coloured pictures of any size.
 
     Args:
         in_channels: Channels of a picture, at least 1.
         image_size: Side of the square picture in pixels, at least 1.
-        hidden: Widths from the picture to the code, each at least 1; the way back is their mirror.
+        hidden: Widths from the picture to the code, each at least 1; empty means one of 256, less for small pictures.
         lr: Learning rate, above 0.
     """
 
@@ -53,15 +54,17 @@ class Autoencoder(L.LightningModule):
         self,
         in_channels: int = 1,
         image_size: int = 28,
-        hidden: tuple[int, ...] = (256,),
+        hidden: tuple[int, ...] | None = None,
         lr: float = 1e-3,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        widths = [in_channels * image_size * image_size, *hidden]
+        self.picture = (in_channels, image_size, image_size)
+        values = in_channels * image_size * image_size
+        widths = [values, *(hidden or (min(256, values // 3),))]
         self.encoder = stack(widths)
         self.decoder = stack(widths[::-1])
-        self.example_input_array = torch.zeros(1, in_channels, image_size, image_size)
+        self.example_input_array = torch.zeros(1, *self.picture)
 
     def encode(self, x: Tensor) -> Tensor:
         """[B, C, S, S] pictures -> [B, D] codes."""
@@ -69,7 +72,7 @@ class Autoencoder(L.LightningModule):
 
     def decode(self, code: Tensor) -> Tensor:
         """[B, D] codes -> [B, C, S, S] pictures."""
-        return self.decoder(code).view(-1, *self.example_input_array.shape[1:])
+        return self.decoder(code).view(-1, *self.picture)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, S, S] pictures -> [B, C, S, S] reconstructions."""

@@ -117,7 +117,9 @@ class GPT(L.LightningModule):
         """[B, T] tokens -> [B, T, V] logits of the token after each; ValueError where T is too long."""
         length, limit = x.shape[1], self.positions.num_embeddings
         if length > limit:
-            raise ValueError(f"{length} tokens are too many for a sequence_length of {limit}; cut them to the last {limit}")
+            raise ValueError(
+                f"{length} tokens are too many for a sequence_length of {limit}; cut them to the last {limit}"
+            )
         hidden = self.tokens(x) + self.positions.weight[:length]  # [B, T, C]
         hidden = self.norm(self.blocks(self.dropout(hidden)))  # [B, T, C]
         return F.linear(hidden, self.tokens.weight)  # [B, T, V]; the head is the embedding

@@ -25,11 +25,12 @@ class Direction(nn.LSTM):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width, batch_first=True)
-        nn.init.xavier_uniform_(self.weight_ih_l0)
-        nn.init.orthogonal_(self.weight_hh_l0)
-        nn.init.zeros_(self.bias_hh_l0)
-        nn.init.zeros_(self.bias_ih_l0)
-        nn.init.ones_(self.bias_ih_l0.data[width : 2 * width])  # the forget gate, second of four
+        input_weight, state_weight, input_bias, state_bias = self.parameters()
+        nn.init.xavier_uniform_(input_weight)
+        nn.init.orthogonal_(state_weight)
+        nn.init.zeros_(input_bias)
+        nn.init.zeros_(state_bias)
+        nn.init.ones_(input_bias.data[width : 2 * width])  # the forget gate, second of the four
 
 
 class Layer(nn.Module):

@@ -27,7 +27,7 @@ def start(folder: RunFolder, *arguments: str) -> None:
         return
     with folder.file(folders.LOG).open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "nbmodels.runs.worker", *words],
+            _command("nbmodels.runs.worker", *words),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment(),
         )  # fmt: skip
 
@@ -38,7 +38,7 @@ def warm() -> None:
     if not hasattr(os, "fork") or (_warm is not None and _warm.poll() is None):
         return
     _warm = subprocess.Popen(
-        [sys.executable, "-m", "nbmodels.runs.warm"],
+        _command("nbmodels.runs.warm"),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True, env=_environment(),
     )  # fmt: skip
@@ -56,7 +56,7 @@ def _ask_warm(folder: RunFolder, words: list[str]) -> bool:
         "log": str(folder.file(folders.LOG)),
         "directory": str(Path.cwd()),
         "environment": _environment(),
-        "path": [str(Path(place).absolute()) for place in sys.path],
+        "path": _path(),
     }
     assert _warm is not None and _warm.stdin is not None
     with contextlib.suppress(OSError):  # it died: the caller starts a fresh process instead
@@ -64,6 +64,20 @@ def _ask_warm(folder: RunFolder, words: list[str]) -> bool:
         _warm.stdin.flush()
         return True
     return False
+
+
+def _command(module: str, *words: str) -> list[str]:
+    """`python -m MODULE WORDS`, with the modules that the notebook itself can import."""
+    return [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path[:] = {_path()!r}; from {module} import main; sys.exit(main())",
+        *words,
+    ]
+
+
+def _path() -> list[str]:
+    return [str(Path(place).absolute()) for place in sys.path]
 
 
 def _environment() -> dict[str, str]:

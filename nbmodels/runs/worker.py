@@ -20,6 +20,11 @@ from nbmodels.errors import BigModelError
 from nbmodels.runs.folder import TEST, RunFolder, write_json
 from nbmodels.runs.pulse import Pulse
 
+# OpenMP's threads spin while they wait for each other. Beside another busy process on the same cores (a kernel, a
+# browser) that costs most of the speed: on two cores, with two others working, a CNN made 5 to 13 steps a second
+# spinning and 24 passive. It is read when torch is loaded, which happens below this line.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Work on the folder that the arguments name; the exit code says whether it went well."""

@@ -47,6 +47,8 @@ class LiveView(anywidget.AnyWidget):
     Messages in: {"do": "stop" | "pause" | "resume" | "lr", "value": number}; out: {"error": one line}.
     """
 
+    _esm = traitlets.Unicode("").tag(sync=True)  # filled in __init__: importing this file needs no built bundle
+    _css = traitlets.Unicode("").tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
     samples = traitlets.List().tag(sync=True)
     lang = traitlets.Unicode("").tag(sync=True)
@@ -55,10 +57,9 @@ class LiveView(anywidget.AnyWidget):
         self._run, self._on_end, self._readings = run, on_end, Readings(run.folder)
         first = snapshot(run.folder, self._readings)
         samples = first.pop("samples")
-        # As keywords, not as class attributes: importing this file must not need the built bundle.
         super().__init__(view=first, samples=samples, lang=lang, _esm=asset("live.js"), _css=asset("live.css"))
         self.on_msg(self._asked)
-        self._watching = threading.Lock()
+        self._watching, self._looking = threading.Lock(), threading.Lock()
         self._closed = threading.Event()
         self.watch()
 
@@ -85,7 +86,7 @@ class LiveView(anywidget.AnyWidget):
 
     def _look(self) -> None:
         """Send what changed, in one message; a folder that is gone or a page that left is no matter."""
-        with contextlib.suppress(OSError, BigModelError):
+        with contextlib.suppress(OSError, BigModelError), self._looking:
             seen = snapshot(self._run.folder, self._readings)
             samples = seen.pop("samples")
             with self.hold_sync():

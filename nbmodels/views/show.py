@@ -13,6 +13,8 @@ from nbmodels.runs.run import Run
 from nbmodels.views import report
 from nbmodels.views.snapshot import snapshot
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
 _shown: dict[str, int] = {}  # the run's folder -> the execution that showed it last
 
 
@@ -45,9 +47,7 @@ def _show_live(run: Run) -> None:
     live = LiveView(run, on_end=end)
     view = {**live.view, "samples": live.samples}
     # VS Code draws the first application/vnd.* that it knows: the widget goes first.
-    widget = live._repr_mimebundle_()
-    widget = widget[0] if isinstance(widget, tuple) else widget
-    face = {"application/vnd.jupyter.widget-view+json": widget["application/vnd.jupyter.widget-view+json"]}
+    face = {WIDGET: {"version_major": 2, "version_minor": 0, "model_id": live.model_id}}
     _display({**face, **report.bundle(view)}, display_id=name)
     shown.set()
 

@@ -1,0 +1,45 @@
+# The verbs, the same at home and in CI. Everything lives in .venv; nothing else of the machine is needed but
+# Python >= 3.10 and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+QUICKSTART := notebooks/00-quickstart.ipynb
+
+.PHONY: setup demo lab check test notebooks bench results clean
+
+setup: $(VENV)/.ready ## make .venv with everything
+
+$(VENV)/.ready: pyproject.toml constraints-dev.txt extension/package-lock.json extension/hatch_build.py
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade "pip>=24"
+	$(PIP) install --quiet --constraint constraints-dev.txt --editable ".[test]"
+	touch $@
+
+demo: setup ## train the CNN in the quickstart, print its accuracy, write the notebook as HTML
+	$(BIN)/python scripts/demo.py $(QUICKSTART)
+
+lab: setup ## open JupyterLab on the quickstart
+	$(BIN)/jupyter lab $(QUICKSTART)
+
+check: setup ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup ## every test there is; Debian's packages too where apt and root are there
+	$(PYTHON) scripts/debian.py
+	$(BIN)/python -m pytest
+
+notebooks: setup ## execute the notebooks and keep their outputs
+	$(BIN)/python scripts/notebooks.py
+
+bench: setup ## the figures of the README, measured here
+	$(BIN)/python bench/bench.py
+
+results: setup ## the table of what each model reaches, measured here (minutes)
+	$(BIN)/python bench/results.py
+
+clean:
+	rm -rf $(VENV) build dist artifacts nbmodels/views/static extension/node_modules

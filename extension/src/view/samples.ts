@@ -1,0 +1,31 @@
+// What the model made, through the epochs: pictures in a strip, texts side by side.
+
+import { type Sample } from "../state";
+import { type Words } from "../words";
+import { make } from "./dom";
+
+export class Samples {
+  readonly element = make("div", "nbm-samples");
+  private drawn = "";
+
+  constructor(private readonly words: Words) {}
+
+  draw(samples: Sample[]): void {
+    const key = samples.map((sample) => sample.step).join() + (samples[samples.length - 1]?.text ?? "");
+    if (key === this.drawn) return;
+    this.drawn = key;
+    this.element.hidden = samples.length === 0;
+    this.element.classList.toggle("nbm-texts", samples.some((sample) => sample.text !== null));
+    this.element.replaceChildren(...samples.map((sample) => this.one(sample)));
+  }
+
+  private one(sample: Sample): HTMLElement {
+    const figure = make("figure", "nbm-sample");
+    const caption = `${this.words.epoch} ${sample.epoch ?? ""}`;
+    // Only pictures that came with the snapshot: nothing is fetched.
+    if (sample.src?.startsWith("data:image/")) figure.append(make("img", "", "", { src: sample.src, alt: `${this.words.samples}, ${caption}` }));
+    else figure.append(make("pre", "", sample.text ?? "", { tabindex: "0" }));
+    figure.append(make("figcaption", "", caption));
+    return figure;
+  }
+}

@@ -1,0 +1,56 @@
+// Wiring: the anywidget entry. The kernel sets the traits `view`, `samples`, `lang`; buttons send messages back.
+
+import "uplot/dist/uPlot.min.css";
+import "./live.css";
+import type { Command, Sample, Snapshot } from "./state";
+import { Card } from "./view/card";
+import { pickLang } from "./words";
+
+interface Traits {
+  view: Snapshot;
+  samples: Sample[];
+  lang: string;
+}
+
+interface Model {
+  get<K extends keyof Traits>(key: K): Traits[K];
+  on(event: string, callback: (content: { error?: string }) => void): void;
+  off(event: string, callback: (content: { error?: string }) => void): void;
+  send(content: Command): void;
+}
+
+function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
+  const card = new Card(pickLang(model.get("lang"), navigator.language), (command) => model.send(command));
+  el.append(card.element);
+  const draw = (): void => card.draw(model.get("view"));
+  const drawSamples = (): void => card.drawSamples(model.get("samples"));
+  const hear = (content: { error?: string }): void => card.complain(content.error ?? "");
+  model.on("change:view", draw);
+  model.on("change:samples", drawSamples);
+  model.on("msg:custom", hear);
+  const forget = onTheme(() => card.repaint());
+  draw();
+  drawSamples();
+  return () => {
+    model.off("change:view", draw);
+    model.off("change:samples", drawSamples);
+    model.off("msg:custom", hear);
+    forget();
+    card.destroy();
+  };
+}
+
+/** Calls back when the page or the system turns light or dark. */
+function onTheme(callback: () => void): () => void {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const page = new MutationObserver(callback);
+  const attributeFilter = ["class", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind", "theme"];
+  for (const element of [document.documentElement, document.body]) page.observe(element, { attributes: true, attributeFilter });
+  system.addEventListener("change", callback);
+  return () => {
+    page.disconnect();
+    system.removeEventListener("change", callback);
+  };
+}
+
+export default { render };

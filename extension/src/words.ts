@@ -1,0 +1,117 @@
+// Every word that the live view says, in English and Chinese. What the run itself says (names, errors) stays as it is.
+
+export type Lang = "en" | "zh";
+
+const english = {
+  pause: "Pause",
+  pausing: "Pausing…",
+  resume: "Resume",
+  resuming: "Resuming…",
+  stop: "Stop",
+  stopping: "Stopping…",
+  train: "train",
+  val: "validation",
+  step: "step",
+  epoch: "epoch",
+  logScale: "log scale",
+  smooth: "smooth",
+  learningRate: "learning rate",
+  applied: "sent",
+  positive: "a number above 0",
+  copy: "copy line",
+  copied: "copied",
+  traceback: "traceback",
+  waiting: "waiting for the first reading",
+  samples: "samples",
+  starting: "starting",
+  running: "running",
+  paused: "paused",
+  finished: "finished",
+  stopped: "stopped",
+  failed: "failed",
+  lost: "lost",
+  epochOf: "epoch {0} of {1}",
+  stepOf: "step {0} of {1}",
+  steps: "{0} steps",
+  left: "{0} left",
+  seconds: "{0} s",
+  minutes: "{0} min",
+  hours: "{0} h",
+  days: "{0} d",
+  took: "took {0}",
+};
+
+export type Words = Record<keyof typeof english, string>;
+
+const chinese: Words = {
+  pause: "暂停",
+  pausing: "正在暂停…",
+  resume: "继续",
+  resuming: "正在继续…",
+  stop: "停止",
+  stopping: "正在停止…",
+  train: "训练",
+  val: "验证",
+  step: "步",
+  epoch: "轮次",
+  logScale: "对数坐标",
+  smooth: "平滑",
+  learningRate: "学习率",
+  applied: "已发送",
+  positive: "请输入大于 0 的数",
+  copy: "复制命令",
+  copied: "已复制",
+  traceback: "错误详情",
+  waiting: "等待第一个读数",
+  samples: "样本",
+  starting: "启动中",
+  running: "运行中",
+  paused: "已暂停",
+  finished: "已完成",
+  stopped: "已停止",
+  failed: "失败",
+  lost: "已失联",
+  epochOf: "第 {0} 轮，共 {1} 轮",
+  stepOf: "第 {0} 步，共 {1} 步",
+  steps: "{0} 步",
+  left: "剩余 {0}",
+  seconds: "{0} 秒",
+  minutes: "{0} 分",
+  hours: "{0} 小时",
+  days: "{0} 天",
+  took: "用时 {0}",
+};
+
+// Labels that come with the snapshot, word by word.
+const labels: Record<string, string> = {
+  val: "验证",
+  train: "训练",
+  loss: "损失",
+  accuracy: "准确率",
+  perplexity: "困惑度",
+  memory: "内存",
+  "device memory": "显存",
+  "samples / s": "样本 / 秒",
+};
+
+/** The table for a language tag; an empty tag takes the page's own. */
+export function wordsFor(lang: Lang): Words {
+  return lang === "zh" ? chinese : english;
+}
+
+export function pickLang(asked: string, page: string): Lang {
+  return (asked || page).toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
+/** A label of the snapshot in the view's language: `val accuracy` → `验证准确率`. */
+export function label(text: string, lang: Lang): string {
+  if (lang === "en") return text;
+  if (labels[text]) return labels[text];
+  const parts = text.split(" ");
+  return parts.every((part) => labels[part]) ? parts.map((part) => labels[part]).join("") : text;
+}
+
+/** Puts values into `{0}`, `{1}`. */
+export function fill(template: string, ...values: string[]): string {
+  return template.replace(/\{(\d)\}/g, (_, place: string) => values[Number(place)] ?? "");
+}

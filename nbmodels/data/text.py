@@ -1,0 +1,176 @@
+"""Tokenizers: text to token numbers and back. The state of each is plain JSON and lives in `Facts.tokens`.
+
+0 pads and 1 stands for what is unknown wherever sentences are padded; a text for language modelling has neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from nbmodels.errors import DataError, MissingExtra
+
+PAD, UNKNOWN = 0, 1
+WORD = re.compile(r"\w+(?:'\w+)?|[!?.,:;()*]")
+
+
+class Tokenizer(Protocol):
+    """What the three have in common: `tokenizer(t.state)` is as good as `t`."""
+
+    size: int
+    state: dict[str, Any]
+
+    def encode(self, text: str) -> list[int]:
+        """The token numbers of a text."""
+        ...
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of token numbers; padding says nothing."""
+        ...
+
+
+def tokenizer(state: dict[str, Any]) -> Tokenizer:
+    """The tokenizer whose state this is.
+
+    Raises:
+        DataError: It is no tokenizer's state.
+        MissingExtra: BPE without the library `tokenizers`.
+    """
+    kinds: dict[Any, Any] = {"words": Words, "characters": Characters, "bpe": BPE}
+    if state.get("kind") not in kinds:
+        raise DataError("The data has no tokenizer", "Train on a text data set.")
+    return kinds[state["kind"]](**{key: value for key, value in state.items() if key != "kind"})
+
+
+class Words:
+    """Lower-cased words and marks, the most frequent first.
+
+    Args:
+        words: The vocabulary; the first word is token 2.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.size = len(self.words) + 2
+        self.numbers = {word: number for number, word in enumerate(self.words, start=2)}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], most: int = 10_000, least: int = 2) -> Words:
+        """The `most` frequent words of the texts that occur at least `least` times."""
+        counts = Counter(word for text in texts for word in WORD.findall(text.lower()))
+        return cls([word for word, count in counts.most_common(most) if count >= least])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"kind": "words", "words": self.words}
+
+    def encode(self, text: str) -> list[int]:
+        """A number a word; 1 for a word that is not in the vocabulary."""
+        return [self.numbers.get(word, UNKNOWN) for word in WORD.findall(text.lower())]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The words, with a space between; ? for the unknown."""
+        return " ".join("?" if token == UNKNOWN else self.words[token - 2] for token in tokens if token != PAD)
+
+
+class Characters:
+    """One token a character.
+
+    Args:
+        characters: The vocabulary, as one string.
+        reserved: 2 where 0 pads and 1 is unknown; 0 in a text for language modelling: unknown ones are left out.
+    """
+
+    def __init__(self, characters: str, reserved: int = 0) -> None:
+        self.characters, self.reserved = characters, reserved
+        self.size = len(characters) + reserved
+        self.numbers = {character: number for number, character in enumerate(characters, start=reserved)}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], reserved: int = 0, most: int | None = None, least: int = 1) -> Characters:
+        """The characters that occur at least `least` times, at most the `most` frequent; in their own order."""
+        if most is None and least == 1:
+            return cls("".join(sorted(set().union(*texts))), reserved)  # ten times as fast on a long text
+        counts = Counter(character for text in texts for character in text)
+        kept = [character for character, count in counts.most_common(most) if count >= least]
+        return cls("".join(sorted(kept)), reserved)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"kind": "characters", "characters": self.characters, "reserved": self.reserved}
+
+    def encode(self, text: str) -> list[int]:
+        """A number a character."""
+        numbers = (self.numbers.get(character, UNKNOWN if self.reserved else None) for character in text)
+        return [number for number in numbers if number is not None]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The characters; � for the unknown."""
+        shown = {PAD: "", UNKNOWN: "\ufffd"} if self.reserved else {}
+        return "".join(shown[t] if t in shown else self.characters[t - self.reserved] for t in tokens)
+
+
+class BPE:
+    """Byte-level pairs (Sennrich, Haddow, Birch, arXiv:1508.07909), by the library `tokenizers`.
+
+    Args:
+        json: The library's own description of a tokenizer.
+    """
+
+    def __init__(self, json: str) -> None:
+        self.json = json
+        self.library = _tokenizers().Tokenizer.from_str(json)
+        self.size: int = self.library.get_vocab_size()
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], pieces: int = 2_000) -> BPE:
+        """A vocabulary of `pieces` tokens, the 256 bytes among them, so that nothing is unknown."""
+        library = _tokenizers()
+        made = library.Tokenizer(library.models.BPE())
+        made.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = library.decoders.ByteLevel()
+        alphabet = library.pre_tokenizers.ByteLevel.alphabet()
+        trainer = library.trainers.BpeTrainer(vocab_size=pieces, initial_alphabet=alphabet, show_progress=False)
+        made.train_from_iterator(texts, trainer)
+        return cls(made.to_str())
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"kind": "bpe", "json": self.json}
+
+    def encode(self, text: str) -> list[int]:
+        """A number a piece."""
+        return list(self.library.encode(text).ids)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The pieces joined."""
+        return str(self.library.decode(list(tokens)))
+
+
+def smallest(numbers: Sequence[int] | np.ndarray, size: int) -> np.ndarray:
+    """Token numbers below `size` in the smallest type that torch can index: bytes where they fit."""
+    return np.asarray(numbers, dtype=np.uint8 if size <= 256 else np.int16 if size <= 32_768 else np.int32)
+
+
+def padded(rows: Sequence[Sequence[int]], length: int, size: int) -> np.ndarray:
+    """[N, length]: each row cut at `length`, or filled up with 0 at its end."""
+    table = np.zeros((len(rows), length), dtype=np.int64)
+    for number, row in enumerate(rows):
+        part = row[:length]
+        table[number, : len(part)] = part
+    return smallest(table, size)
+
+
+def _tokenizers() -> Any:
+    try:
+        import tokenizers
+    except ImportError:
+        raise MissingExtra("BPE tokens", "text") from None
+    return tokenizers
