@@ -153,11 +153,11 @@ def warm() -> None:
 
 def register(shell: Any) -> None:
     """Complete our lines in this IPython; does nothing where it is done already."""
-    if not hasattr(shell.Completer, "custom_matchers"):
+    try:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+    except ImportError:
         _wrap(shell)
         return
-    from IPython.core.completer import SimpleCompletion, context_matcher
-
     if any(getattr(matcher, "matcher_identifier", "") == "nbmodels" for matcher in shell.Completer.custom_matchers):
         return
 

@@ -58,11 +58,12 @@ def word(name: str, namespace: Mapping[str, Any], model: str | None = None) -> S
 
 
 def _groups(model: Thing, namespace: Mapping[str, Any]) -> dict[str, tuple[Option, ...]]:
-    groups = {f"Model {model.name}": model.described.options}
-    if model.described.attributes.get("default_data"):
-        data = find_data(default_data(model), namespace)
-        groups[f"Data {data.name}"] = data.described.options
-    return groups
+    own = model.described.options
+    if not model.described.attributes.get("default_data"):
+        return {f"Model {model.name}": own}
+    data = find_data(default_data(model), namespace)
+    own = tuple(option for option in own if option.name not in data.described)  # where both have it, it is the data's
+    return {f"Model {model.name}": own, f"Data {data.name}": data.described.options}
 
 
 def options_table(options: Sequence[Option], defaults: Mapping[str, Any] | None = None) -> Table:
@@ -94,7 +95,7 @@ def models(namespace: Mapping[str, Any]) -> Shown:
 def model(thing: Thing) -> Shown:
     """What a model is, its formula, size, options and data."""
     about, attributes = thing.described, thing.described.attributes
-    parts: list[Part | Table] = [Part("heading", f"{thing.name}: {about.title}")]
+    parts: list[Part | Table] = [Part("heading", f"{thing.name}: {about.title.rstrip('.')}")]
     parts += [Part("prose", about.doc)] if about.doc else []
     parts += [Part("formula", attributes["formula"])] if attributes.get("formula") else []
     parts += [Part("prose", "\n\n".join(_facts(about)))] if _facts(about) else []
@@ -157,7 +158,7 @@ def data_set(thing: Thing) -> Shown:
     """One data set with a few of its samples."""
     about, attributes = thing.described, thing.described.attributes
     said = [f"{head}: {attributes[key]}" for key, head in _DATA_HEADS.items() if attributes.get(key)]
-    parts: list[Part | Table] = [Part("heading", f"{thing.name}: {about.title}")]
+    parts: list[Part | Table] = [Part("heading", f"{thing.name}: {about.title.rstrip('.')}")]
     parts += [Part("prose", about.doc)] if about.doc else []
     parts += [Part("prose", "\n\n".join(said))] if said else []
     parts += preview(thing.name) if thing.name in DATA else []

@@ -7,12 +7,15 @@ the HTML, a terminal and a screen reader get the text, `--json` the values.
 from __future__ import annotations
 
 import html
+import itertools
 import shutil
 import textwrap
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+NARROW = 36  # columns of a cell, but for the last of a row
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,11 @@ class Table:
     code: Sequence[int] = (0,)
 
     def text(self, width: int) -> str:
-        """Columns side by side, the last one wrapped."""
+        """Columns side by side, long cells wrapped; the last column takes the rest of the width."""
         rows = [list(self.heads), *map(list, self.rows)]
-        widths = [max(_wide(row[i]) for row in rows) for i in range(len(self.heads) - 1)]
-        indent = 2 * len(widths) + sum(widths)
-        return "\n".join(_row(row, widths, indent, max(width - indent, 24)) for row in rows)
+        widths = [min(max(_wide(row[i]) for row in rows), NARROW) for i in range(len(self.heads) - 1)]
+        widths.append(max(width - sum(widths) - 2 * len(widths), 24))
+        return "\n".join(_row(row, widths) for row in rows)
 
     def html(self) -> str:
         """A plain table, its text left-aligned."""
@@ -109,6 +112,8 @@ def _wide(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
-def _row(row: list[str], widths: list[int], indent: int, rest: int) -> str:
-    left = "".join(cell + " " * (width + 2 - _wide(cell)) for cell, width in zip(row, widths, strict=False))
-    return (left + f"\n{' ' * indent}".join(textwrap.wrap(row[-1], rest) or [""])).rstrip()
+def _row(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+    lines = itertools.zip_longest(*cells, fillvalue="")
+    padded = ("  ".join(c + " " * (w - _wide(c)) for c, w in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in padded)

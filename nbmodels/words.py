@@ -113,7 +113,7 @@ def tensorboard(namespace: Namespace) -> Any:
     """TensorBoard on the runs' folder."""
     from nbmodels.views import board
 
-    return board.tensorboard()
+    return board.tensorboard(folders.runs_root())
 
 
 def test(namespace: Namespace, run: str | None = None) -> Shown:

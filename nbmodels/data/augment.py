@@ -25,7 +25,7 @@ class ShiftFlip:
     flip: bool = True
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """[B, C, H, W] -> the same shape and dtype, by one index operation; draws on the CPU, so every device agrees."""
+        """[B, C, H, W] -> the same shape and dtype, by one index operation; draws on the CPU: all devices agree."""
         batch, _, height, width = x.shape
         moves = torch.randint(0, 2 * self.shift + 1, (2, batch, 1), generator=generator)
         rows = moves[0] + torch.arange(height)  # [B, H]

@@ -56,7 +56,7 @@ class Batches:
         self.batch_size, self.shuffle, self.seed, self.augment, self.share = batch_size, shuffle, seed, augment, share
         self.epoch, self.position = 0, 0  # position: batches of this epoch already given
         self._resumed = False
-        self._factor, self._offset = _affine(facts, x)
+        self._factor, self._offset = affine(facts, x)
 
     @property
     def sampler(self) -> Batches:
@@ -152,9 +152,7 @@ class Windows(Batches):
         limit: Use so many windows only.
     """
 
-    def __init__(
-        self, tokens: Tensor, length: int, facts: Facts, limit: int | None = None, **options: Any
-    ) -> None:
+    def __init__(self, tokens: Tensor, length: int, facts: Facts, limit: int | None = None, **options: Any) -> None:
         windows = len(tokens) // length - 1  # the last T are for the shift
         if windows < 1:
             raise DataError(
@@ -233,7 +231,7 @@ class InMemory(L.LightningDataModule):
         return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
 
 
-def _affine(facts: Facts, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
+def affine(facts: Facts, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """(x / scale - mean) / std as x * factor + offset; None where there is nothing to do: tables come standardised."""
     if facts.kind != "image":
         return None, None

@@ -51,4 +51,5 @@ class Facts:
     def from_dict(cls, values: dict[str, Any]) -> Facts:
         """Read what `to_dict` gave, also after a way through JSON."""
         lists = ("classes", "columns", "mean", "std")
-        return cls(**{key: tuple(value) if key in lists else value for key, value in values.items()})
+        plain: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in values.items()}
+        return cls(**plain)

@@ -140,7 +140,7 @@ def missing(name: str, looked: Iterable[object], reason: DataError) -> DataError
 
 def download(session: Any, url: str, what: str) -> bytes:
     """The bytes behind a URL, with a progress bar on stderr."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
     with session.get(url, stream=True, timeout=TIMEOUT) as answer:
         answer.raise_for_status()
@@ -166,8 +166,8 @@ def pip_settings() -> dict[str, str]:
             if key.startswith(section):
                 settings[key.removeprefix(section)] = str(ast.literal_eval(value))
     for key in ("index-url", "extra-index-url", "cert", "proxy"):  # where there is no pip
-        value = os.environ.get("PIP_" + key.upper().replace("-", "_"))
-        settings.update({key: value} if value else {})
+        if said := os.environ.get("PIP_" + key.upper().replace("-", "_")):
+            settings[key] = said
     return settings
 
 

@@ -65,7 +65,7 @@ def check_data(reference: str, options: Options, task: str | None = None, obj: A
     """
     if reference.startswith(NOTEBOOK):
         if _is_arrays(obj):
-            _load(reference, options, task, obj)
+            _own(obj, reference, options, task, check=True)
         else:
             from nbmodels.data.loaders import check_torch
 
@@ -73,9 +73,7 @@ def check_data(reference: str, options: Options, task: str | None = None, obj: A
     elif reference in DATA or not is_path(reference):
         named(reference, options)
     else:
-        from nbmodels.data.files import Files
-
-        _make(Files, {"path": reference, **options}).check(task)
+        _own(Path(reference), reference, options, task, check=True)
 
 
 def named(reference: str, options: Options) -> Any:
@@ -93,15 +91,25 @@ def is_path(reference: str) -> bool:
 
 def _load(reference: str, options: Options, task: str | None, obj: Any) -> Any:
     if reference.startswith(NOTEBOOK):
-        from nbmodels.data.arrays import Arrays
-
-        name = reference.removeprefix(NOTEBOOK)
-        return _make(Arrays, {"name": name, "obj": obj, **options}).load(task)
+        return _own(obj, reference, options, task)
     if reference in DATA or not is_path(reference):
         return named(reference, options).load()
-    from nbmodels.data.files import Files
+    return _own(Path(reference), reference, options, task)
 
-    return _make(Files, {"path": reference, **options}).load(task)
+
+def _own(obj: Any, reference: str, options: Options, task: str | None, check: bool = False) -> Any:
+    """The user's own data loaded, or only checked: a path's files, or what is in memory."""
+    source: Any
+    place: tuple[Any, ...]
+    if isinstance(obj, Path):
+        from nbmodels.data.files import Files
+
+        source, place = _make(Files, options), (str(obj),)
+    else:
+        from nbmodels.data.arrays import Arrays
+
+        source, place = _make(Arrays, options), (reference.removeprefix(NOTEBOOK), obj)
+    return (source.check if check else source.load)(*place, task)
 
 
 def _make(cls: Any, options: Options) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbmodels.data.table import check_finite
-from nbmodels.errors import DataError, MissingExtra
+from nbmodels.errors import DataError
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 CHANNELS = (1, 3, 4)
@@ -61,9 +61,7 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[str]]:
     """
     files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in ENDINGS and file.is_file()]
     if not files:
-        raise DataError(
-            f"{folder} holds no picture", f"Give a folder of {', '.join(sorted(ENDINGS)[:4])}… files, one sub-folder a class."
-        )
+        raise DataError(f"{folder} holds no picture", "Give a folder of .png, .jpg, … files, one sub-folder a class.")
     classes = [file.relative_to(folder).parts[0] for file in files if len(file.relative_to(folder).parts) > 1]
     if classes and len(classes) < len(files):
         raise DataError(
@@ -75,10 +73,8 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[str]]:
 
 def read_picture(file: Path, size: int | None, channels: int) -> np.ndarray:
     """One file as bytes [C, H, W], its middle square resized to size × size; DataError if it is no picture."""
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise MissingExtra("Reading pictures", "vision") from None
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(file) as opened:
             picture = ImageOps.exif_transpose(opened)

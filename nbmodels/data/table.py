@@ -34,6 +34,13 @@ def columns_of(frame: Any) -> dict[str, np.ndarray]:
     return columns
 
 
+def is_empty(value: object) -> bool:
+    """Whether a cell holds nothing: None, NaN, or pandas' own words for it."""
+    return (
+        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+    )
+
+
 def is_words(values: np.ndarray) -> bool:
     """Whether a column holds words rather than numbers."""
     return values.dtype.kind not in "biufc"
@@ -45,7 +52,9 @@ def target_column(columns: Columns, target: str, name: str) -> np.ndarray:
         return columns[target]
     close = nearest(target, columns)
     guess = f"Did you mean {close}?" if close else f"Columns: {', '.join(list(columns)[:12])}."
-    raise DataError(f"{name} has no column {target!r}", f"{guess} Type: --target {close or next(iter(columns), 'NAME')}")
+    raise DataError(
+        f"{name} has no column {target!r}", f"{guess} Type: --target {close or next(iter(columns), 'NAME')}"
+    )
 
 
 def table_facts(columns: Columns, standardise: bool = True) -> dict[str, Any]:
@@ -111,8 +120,11 @@ def table_numbers(facts: Facts, rows: Columns | np.ndarray) -> np.ndarray:
 
 def check_finite(values: np.ndarray, what: str) -> None:
     """DataError that counts the empty (NaN) and infinite cells and says where the first is."""
-    if values.dtype.kind not in "fc" or np.isfinite(values.sum()):  # the sum is finite unless a cell is not, or it overflows
+    if values.dtype.kind not in "fc":
         return
+    with np.errstate(all="ignore"):
+        if np.isfinite(values.sum()):  # quick; a sum that overflows is looked at closely below
+            return
     bad = ~np.isfinite(values)
     count = int(bad.sum())
     if count:
@@ -126,7 +138,7 @@ def check_finite(values: np.ndarray, what: str) -> None:
 
 def _words(values: np.ndarray, name: str) -> list[str] | None:
     """The different words of a column, sorted; None if there are too many to learn from."""
-    empty = sum(value is None or value != value for value in values.tolist())
+    empty = sum(is_empty(value) for value in values.tolist())
     if empty:
         raise DataError(f"column {name} has {empty:,} empty cells", "Drop those rows or fill them first.")
     found = sorted({str(value) for value in values.tolist()})

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nbmodels.data.table import check_finite
+from nbmodels.data.table import check_finite, is_empty
 from nbmodels.errors import DataError, InputError
 
 TASKS = ("classification", "regression", "autoencoding")
@@ -62,7 +62,7 @@ def _classes(y: np.ndarray, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
 def _plain(y: np.ndarray, what: str) -> np.ndarray:
     """Words or numbers out of an array of Python objects."""
     kinds = {type(value) for value in y.ravel().tolist()}
-    if any(value is None or value != value for value in y.ravel().tolist()):
+    if any(is_empty(value) for value in y.ravel().tolist()):
         raise DataError(f"{what} has empty cells", "Drop those samples first.")
     if kinds <= {str} or kinds <= {bool} or kinds <= {int}:
         return np.array(y.tolist())

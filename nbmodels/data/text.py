@@ -22,7 +22,11 @@ class Tokenizer(Protocol):
     """What the three have in common: `tokenizer(t.state)` is as good as `t`."""
 
     size: int
-    state: dict[str, Any]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Plain JSON."""
+        ...
 
     def encode(self, text: str) -> list[int]:
         """The token numbers of a text."""

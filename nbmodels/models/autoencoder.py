@@ -98,9 +98,9 @@ class Autoencoder(L.LightningModule):
         return loss
 
     def samples(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Up to eight originals, then their reconstructions: [2N, C, S, S] in 0..1."""
+        """Up to eight pictures, each above its reconstruction: [N, C, 2·S, S] in 0..1."""
         x = batch[0][:8]
-        return torch.cat([x, self(x)]).clamp(0, 1)
+        return torch.cat([x, self(x)], dim=2).clamp(0, 1)
 
     def predict_step(self, x: Tensor, batch_idx: int = 0) -> Tensor:
         """[B, C, S, S] reconstructions."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nbmodels import complete as completion
 from nbmodels.complete import complete
 from nbmodels.data import DATA
@@ -84,7 +85,9 @@ def test_what_is_completed_is_accepted() -> None:
         assert "--epochs" in flags and "--lr" in flags and "--help" in flags
 
 
-@pytest.mark.parametrize("text", ["%bigmodel train cnn --data '", "%%bigmodel\n", "%bigmodel \x00", "%bigmodel train = -"])
+@pytest.mark.parametrize(
+    "text", ["%bigmodel train cnn --data '", "%%bigmodel\n", "%bigmodel \x00", "%bigmodel train = -"]
+)
 def test_it_never_raises(text: str) -> None:
     complete(text, {"strange": type("Strange", (), {"__getattr__": lambda self, name: 1 / 0})()})
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nbmodels import line, request
 from nbmodels.errors import BigModelError, DataError, InputError, UnknownName
 from nbmodels.line import WORDS

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+
 from nbmodels import magic
 from nbmodels.errors import InputError
 from nbmodels.runs import folder, launch

@@ -119,7 +119,7 @@ export class Card {
 
   private listen(): void {
     this.rateInput.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // the notebook has keys of its own
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // the notebook has keys of its own
       if (event.key === "Enter") this.sendRate();
       if (event.key === "Escape") {
         this.rateInput.value = rate(this.view?.lr ?? null);

@@ -1,0 +1,154 @@
+"""The user's own data in memory: arrays, tensors, frames, sentences, a text, in every form people keep them.
+
+N samples. Imports neither torch nor pandas: the kernel looks at the data with it before a run exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from nbmodels.data.dataset import DataSet, Split, any_order, even_order
+from nbmodels.data.facts import Facts
+from nbmodels.data.language import language
+from nbmodels.data.pictures import channels_first, picture_facts
+from nbmodels.data.sentences import sentences
+from nbmodels.data.shapes import Parts, Values, unpack
+from nbmodels.data.table import check_finite, spread, table_facts, table_numbers
+from nbmodels.data.target import answers, class_fills
+from nbmodels.errors import DataError, InputError, UnknownName
+
+
+class Arrays:
+    """Your own arrays, frames, sentences or text, out of the notebook.
+
+    `(X, y)`; `X` alone to reconstruct; `((X, y), (X_test, y_test))`; a dict of `X` and `y`, of columns, or of
+    `train`, `val` and `test`; a DataFrame with its target column; sentences with their classes; one long text.
+    X [N, F] is a table, [N, H, W], [N, C, H, W] or [N, H, W, C] pictures. Whole numbers, words and truth values
+    in y are classes, other numbers are amounts. A DataFrame's columns are standardised and its words become one
+    0/1 column a value (columns of more than 50 words are left out); arrays are taken as they are.
+
+    Args:
+        target: The column of a DataFrame that is to be predicted.
+        standardise: Subtract a table's mean and divide by its spread; empty means yes for a DataFrame, no for arrays.
+        val: Share of the samples to validate on, in [0, 1).
+        test: Share of the samples to test on, in [0, 1).
+        tokens: What a token of a text is; empty means words for sentences, characters for one long text.
+        sequence_length: Tokens that are read of a text at once, at least 1; empty means 40, or 64 of one long text.
+    """
+
+    ships = False
+
+    def __init__(
+        self,
+        target: str | None = None,
+        standardise: bool | None = None,
+        val: float = 0.1,
+        test: float = 0.1,
+        tokens: Literal["words", "characters", "bpe"] | None = None,
+        sequence_length: int | None = None,
+    ) -> None:
+        if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+            raise InputError(f"Shares of {val} and {test} leave nothing to train on", "Type: --val 0.1 --test 0.1")
+        self.target, self.standardise, self.val, self.test = target, standardise, val, test
+        self.tokens, self.sequence_length = tokens, sequence_length
+
+    def load(self, name: str, obj: Any, task: str | None = None) -> DataSet:
+        """The three splits of an object of the notebook called `name`; DataError when it cannot be used."""
+        if isinstance(obj, str):
+            return self._text(name, obj)
+        parts = unpack(name, obj, self.target, task)
+        if isinstance(parts.x, list):
+            return self._sentences(name, parts, task)
+        facts, x, y = self.read(name, parts, task)
+        return DataSet(facts, *self._split(x, y, parts, facts))
+
+    def check(self, name: str, obj: Any, task: str | None = None) -> None:
+        """Raise what `load` would, without copying the samples."""
+        if isinstance(obj, str):
+            self._text(name, obj)
+            return
+        parts = unpack(name, obj, self.target, task)
+        if isinstance(parts.x, list):
+            self._sentences(name, parts, task)
+        else:
+            self.read(name, parts, task)
+
+    def read(self, name: str, parts: Parts, task: str | None) -> tuple[Facts, np.ndarray, np.ndarray | None]:
+        """(facts, x, y) of pictures or a table, not yet split; y is None where x is its own answer."""
+        said, y, fills = "autoencoding", None, {"task": "autoencoding"}
+        classes: tuple[str, ...] = ()
+        if parts.y is not None:
+            said, y, classes = answers(parts.y, task, parts.target or "y")
+            classes = parts.classes if len(parts.classes) == len(classes) else classes
+            fills = class_fills(said, y, classes)
+        known: dict[str, Any] = {"name": name, "task": said, "classes": classes, "target": parts.target}
+        if isinstance(parts.x, np.ndarray) and parts.x.ndim > 2:
+            x = channels_first(parts.x, name if parts.bare else "X")
+            made = picture_facts(x)
+            return Facts(**known, **made | {"fills": made["fills"] | fills}), x, y
+        facts, x = self._table(parts.x, known)
+        return replace(facts, fills={"in_features": x.shape[1], **fills}), x, y
+
+    def _table(self, values: Values, known: dict[str, Any]) -> tuple[Facts, np.ndarray]:
+        if isinstance(values, dict):
+            found = table_facts(values, self.standardise is not False)
+            facts = Facts(kind="table", **known, **found)
+            return facts, table_numbers(facts, values)
+        assert isinstance(values, np.ndarray)
+        x = values[:, None] if values.ndim == 1 else values
+        if x.dtype.kind not in "biuf":
+            raise DataError(
+                f"X holds {_kind(x)}, and a table of an array needs numbers", "Give a DataFrame, or X.astype(float)."
+            )
+        check_finite(x, "X")
+        found = spread(x.astype(np.float64)) if self.standardise else {}
+        facts = Facts(kind="table", fills={"in_features": x.shape[1]}, **known, **found)
+        return facts, table_numbers(facts, x)
+
+    def _split(self, x: np.ndarray, y: np.ndarray | None, parts: Parts, facts: Facts) -> tuple[Split, Split, Split]:
+        """Train, val and test: as the user gave them; what was not given is cut from the training samples."""
+        spans = dict(parts.spans)
+        first, last = spans["train"]
+        classes = facts.task == "classification" and y is not None
+        order = first + (even_order(y[first:last]) if classes and y is not None else any_order(last - first))
+        pieces: dict[str, Any] = {}
+        for part, share in (("test", self.test), ("val", self.val)):
+            if part in spans:
+                pieces[part] = slice(*spans[part])
+            else:
+                held = max(1, round(share * (last - first))) if share and len(order) > 2 else 0
+                pieces[part], order = order[:held], order[held:]
+        pieces["train"] = order
+        names = ("train", "val", "test")
+        train, middle, last = ((x[pieces[part]], None if y is None else y[pieces[part]]) for part in names)
+        return train, middle, last
+
+    def _text(self, name: str, text: str) -> DataSet:
+        if self.tokens == "words":
+            raise UnknownName("kind of token of one long text", "words", ("characters", "bpe"))
+        return language(
+            name, [text], self.tokens or "characters", self.sequence_length or 64, val=self.val, test=self.test
+        )
+
+    def _sentences(self, name: str, parts: Parts, task: str | None) -> DataSet:
+        assert isinstance(parts.x, list)
+        if parts.y is None:
+            return self._text(name, "\n".join(parts.x))
+        said, y, classes = answers(parts.y, task, parts.target or "y")
+        if said != "classification":
+            raise DataError(
+                f"{name} has sentences and amounts, and sentences need classes", "Type: --task classification"
+            )
+        if self.tokens == "bpe":
+            raise UnknownName("kind of token of sentences", "bpe", ("words", "characters"))
+        length = self.sequence_length or 40
+        made = sentences(name, parts.x, y, classes, self.tokens or "words", length, val=self.val, test=self.test)
+        return replace(made, facts=replace(made.facts, target=parts.target, columns=parts.columns))
+
+
+def _kind(values: np.ndarray) -> str:
+    """What an array holds, in words."""
+    return "Python objects (dtype object)" if values.dtype == object else f"values of dtype {values.dtype}"

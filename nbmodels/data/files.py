@@ -1,0 +1,127 @@
+"""The user's own files: a folder of pictures, a CSV, a text."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nbmodels.data.arrays import Arrays
+from nbmodels.data.dataset import DataSet
+from nbmodels.data.pictures import find_pictures, is_grey, read_picture
+from nbmodels.errors import DataError, nearest
+
+TABLES = {".csv": ",", ".tsv": "\t"}
+TEXTS = frozenset({".txt", ".md", ".rst", ".py", ".tex", ".html", ".json", ".log", ""})
+LARGEST = 64  # pixels a side, unless the user says more: what trains in a notebook
+
+
+class Files:
+    """Your own files: a folder of pictures, a CSV, or a text.
+
+    A folder of sub-folders of pictures: each sub-folder is a class. A folder of pictures: they are reconstructed.
+    A .csv or .tsv with its target column: a table, or sentences where a column holds such. Any other text file:
+    one long text to model.
+
+    Args:
+        target: The column of a CSV that is to be predicted.
+        image_size: Pixels a side to resize pictures to, at least 1; empty means the first picture's, at most 64.
+        standardise: Subtract a table's mean and divide by its spread.
+        val: Share of the samples to validate on, in [0, 1).
+        test: Share of the samples to test on, in [0, 1).
+        tokens: What a token of a text is; empty means words for sentences, characters for one long text.
+        sequence_length: Tokens that are read of a text at once, at least 1; empty means 40, or 64 of one long text.
+    """
+
+    ships = False
+
+    def __init__(
+        self,
+        target: str | None = None,
+        image_size: int | None = None,
+        standardise: bool = True,
+        val: float = 0.1,
+        test: float = 0.1,
+        tokens: Literal["words", "characters", "bpe"] | None = None,
+        sequence_length: int | None = None,
+    ) -> None:
+        self.image_size = image_size
+        self.arrays = Arrays(target, standardise, val, test, tokens, sequence_length)
+
+    def load(self, path: str, task: str | None = None) -> DataSet:
+        """The three splits of what lies at `path`; DataError when nothing usable does."""
+        place, name = _place(path), Path(path).name
+        return self.arrays.load(name, self._folder(place) if place.is_dir() else read_file(place), task)
+
+    def check(self, path: str, task: str | None = None) -> None:
+        """Raise what `load` would, without reading every picture."""
+        place = _place(path)
+        if not place.is_dir():
+            self.arrays.check(place.name, read_file(place), task)
+            return
+        files, classes = find_pictures(place)
+        _several(place, classes)
+        self._read(files[:1])
+
+    def _folder(self, folder: Path) -> Any:
+        """Pictures [N, C, S, S] with their classes, or alone."""
+        files, classes = find_pictures(folder)
+        _several(folder, classes)
+        pictures = self._read(files)
+        return (pictures, np.array(classes)) if classes else pictures
+
+    def _read(self, files: list[Path]) -> np.ndarray:
+        channels = 1 if all(is_grey(file) for file in files[:16]) else 3
+        size = self.image_size or min(LARGEST, *read_picture(files[0], None, channels).shape[1:])
+        with ThreadPoolExecutor(4) as pool:
+            return np.stack(list(pool.map(lambda file: read_picture(file, size, channels), files)))
+
+
+def _place(path: str) -> Path:
+    """The path, if something is there; DataError names the nearest that is."""
+    place = Path(path).expanduser()
+    if place.exists():
+        return place
+    around = [other.name for other in place.parent.iterdir()] if place.parent.is_dir() else []
+    close = nearest(place.name, around)
+    hint = f"Did you mean {place.parent / close}?" if close else f"It was looked for from {Path.cwd()}."
+    raise DataError(f"There is no file or folder {path}", hint)
+
+
+def _several(folder: Path, classes: list[str]) -> None:
+    if classes and len(set(classes)) < 2:
+        raise DataError(
+            f"{folder} has one sub-folder only ({classes[0]})",
+            "Make one sub-folder a class, or give the sub-folder itself.",
+        )
+
+
+def read_file(file: Path) -> Any:
+    """A CSV as a DataFrame, anything else as text."""
+    if not file.stat().st_size:
+        raise DataError(f"{file} is empty", "Give it content.")
+    separator = TABLES.get(file.suffix.lower())
+    if separator:
+        return _table(file, separator)
+    if file.suffix.lower() == ".npz":
+        with np.load(file) as arrays:
+            return dict(arrays)
+    if file.suffix.lower() == ".npy":
+        return np.load(file)
+    if file.suffix.lower() not in TEXTS:
+        raise DataError(f"{file} is no kind of file that can be read", "Give a folder of pictures, .csv, .npz or .txt.")
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{file} is no text in UTF-8", "Save it as UTF-8 first.") from None
+
+
+def _table(file: Path, separator: str) -> Any:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(file, sep=separator, skipinitialspace=True)
+    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{file} cannot be read as a table: {str(error).splitlines()[0]}", "Mend that line.") from None

@@ -1,0 +1,235 @@
+"""Real worker processes: a run is trained, stopped, paused, resumed, killed; nothing of it is simulated."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nbmodels.errors import RunError, RunFailed
+from nbmodels.runs import folder as folders
+from nbmodels.runs import launch
+from nbmodels.runs.run import Run, attach, train
+from nbmodels.spec import Spec, Training
+
+LONG = Training(epochs=100_000)
+SHORT = Training(epochs=2, schedule="one-cycle")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """One warm process for the file."""
+    launch.warm()
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A runs folder of the test's own; whatever still trains in it is stopped at the end."""
+    folders.set_runs_root(tmp_path / "runs")
+    yield tmp_path / "runs"
+    for folder in folders.all_runs():
+        if folder.alive() and (pid := folder.status().get("pid")):
+            os.kill(pid, signal.SIGKILL)
+    folders.set_runs_root(None)
+
+
+def start(training: Training = LONG, name: str = "run-1", **fields: object) -> Run:
+    fields = {"model": "mlp", "data": "digits", **fields}
+    return train(Spec(name=name, training=training, **fields), wait=False)  # type: ignore[arg-type]
+
+
+def until(true: object, seconds: float = 60) -> None:
+    """Wait until the call gives something true."""
+    end = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def at_work(run: Run, step: int = 1) -> None:
+    until(lambda: run.folder.status().get("step", 0) >= step or not run.folder.alive())
+    assert run.state == "running", run.folder.log()
+
+
+def test_it_learns_and_the_folder_says_so() -> None:
+    run = start(SHORT, model="cnn").wait()
+    assert run.state == "finished"
+    metrics = run.metrics
+    assert metrics["val/accuracy"].dropna().iloc[-1] > 0.85
+    assert metrics["step"].is_monotonic_increasing
+    status = run.folder.status()
+    assert status["step"] == status["steps"] == metrics["step"].max()
+    assert status["memory"]["process"] > 0
+    assert not run.model.training
+    assert next(run.model.parameters()).device.type == "cpu"
+    assert list(run.folder.path.glob("events.out.tfevents.*"))
+    assert not list(run.folder.path.glob(".*"))  # no half-written file stays
+
+
+def test_held_out_figures_come_from_a_worker_and_are_computed_once() -> None:
+    run = start(SHORT).wait()
+    first = run.test()
+    assert first["figures"]["test/accuracy"] > 0.8
+    assert sum(map(sum, first["confusion"])) == 360  # each test picture once
+    written = run.folder.file(folders.TEST).stat().st_mtime_ns
+    assert run.test() == first
+    assert run.folder.file(folders.TEST).stat().st_mtime_ns == written
+
+
+def test_train_returns_before_the_worker_is_there() -> None:
+    began = time.monotonic()
+    run = start()
+    assert time.monotonic() - began < 1  # two thousandths usually; the bound is the contract's
+    assert run.state == "starting"
+    run.stop()
+
+
+def test_stop_leaves_a_checkpoint_and_a_usable_model() -> None:
+    run = start()
+    at_work(run, 5)
+    run.stop()
+    assert run.state == "stopped"
+    assert run.folder.checkpoints()[-1].name == f"step-{run.folder.status()['step']:08d}.ckpt"
+    assert run.predict([[0.0] * 64] if run.spec.model == "linear" else _digit()) is not None
+
+
+def _digit() -> object:
+    from sklearn.datasets import load_digits
+
+    return load_digits().images[:1]
+
+
+def test_pause_gives_the_processor_back_and_resume_goes_on() -> None:
+    run = start()
+    at_work(run)
+    run.pause()
+    until(lambda: run.state == "paused")
+    process = psutil.Process(run.folder.status()["pid"])
+    before, step = sum(process.cpu_times()[:2]), run.folder.status()["step"]
+    beat = run.folder.status()["heartbeat"]
+    time.sleep(1.5)
+    assert sum(process.cpu_times()[:2]) - before < 0.2
+    assert run.folder.status()["heartbeat"] > beat  # it sleeps, it is not dead
+    run.resume()
+    until(lambda: run.folder.status()["step"] > step)
+    assert run.folder.status()["pid"] == process.pid
+    run.stop()
+
+
+def test_a_paused_run_can_be_stopped() -> None:
+    run = start()
+    at_work(run)
+    run.pause()
+    until(lambda: run.state == "paused")
+    run.stop()
+    assert run.state == "stopped"
+
+
+def test_the_learning_rate_changes_while_it_runs() -> None:
+    run = start()
+    at_work(run)
+    run.set_lr(1.25e-5)
+    until(lambda: any(row.get("lr") == pytest.approx(1.25e-5) for row in run.folder.metrics()))
+    assert run.folder.control()["lr"] is None  # asked once, done once
+    run.stop()
+
+
+def test_a_killed_worker_is_lost_and_resumes_from_its_checkpoint() -> None:
+    run = start(Training(epochs=100_000, save_steps=20))
+    until(lambda: run.folder.checkpoints())
+    os.kill(run.folder.status()["pid"], signal.SIGKILL)
+    until(lambda: run.state == "lost")
+    with pytest.raises(RunFailed, match="resume run-1"):
+        run.wait()
+    saved = run.folder.checkpoints()[-1].name
+    run.resume()
+    at_work(run, int(saved[5:13]) + 1)
+    run.stop()
+    steps = [row["step"] for row in run.folder.metrics()]
+    assert steps == sorted(steps)  # what the killed worker wrote after the checkpoint is written once
+
+
+def test_a_broken_checkpoint_is_passed_over() -> None:
+    run = start(Training(epochs=100_000, save_steps=20))
+    until(lambda: len(run.folder.checkpoints()) > 1)
+    run.stop()
+    older, newer = run.folder.checkpoints()
+    content = bytearray(newer.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    newer.write_bytes(content)
+    run.resume()
+    at_work(run, int(older.name[5:13]) + 1)
+    run.stop()
+    assert run.state == "stopped"
+
+
+def test_the_run_outlives_the_process_that_started_it(place: Path) -> None:
+    program = (
+        "import time; from nbmodels.runs import launch; from nbmodels.runs.run import train;"
+        "from nbmodels.spec import *; launch.warm();"
+        "train(Spec(name='orphan', model='mlp', data='digits', training=Training(epochs=100_000)), wait=False);"
+        "time.sleep(600)"
+    )
+    environment = {**os.environ, "NBMODELS_RUNS": str(place)}
+    starter = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    until(lambda: (place / "orphan").exists() and attach("orphan").folder.status().get("step", 0) > 0)
+    starter.kill()
+    starter.wait()
+    run = attach("orphan")
+    step = run.folder.status()["step"]
+    until(lambda: run.folder.status()["step"] > step)
+    assert os.getsid(run.folder.status()["pid"]) != os.getsid(0)
+    run.stop()
+
+
+def test_the_folder_alone_is_enough() -> None:
+    folder = folders.create(Spec(name="alone", model="linear", data="digits", training=Training(epochs=1)))
+    done = subprocess.run([sys.executable, "-m", "nbmodels.runs.worker", str(folder.path)], check=False)
+    assert done.returncode == 0
+    assert folder.state() == "finished"
+
+
+def test_a_failing_model_gives_one_line_and_the_workers_traceback() -> None:
+    run = start(SHORT, model_options={"hidden": [0]})
+    with pytest.raises(RunFailed) as caught:
+        run.wait()
+    assert "\n" not in str(caught.value)
+    assert "Traceback" in caught.value.traceback
+    assert run.state == "failed"
+
+
+def test_a_device_that_is_not_here() -> None:
+    run = start(Training(device="cuda:7"))
+    with pytest.raises(RunFailed, match="--device"):
+        run.wait()
+
+
+def test_a_second_worker_leaves_a_living_run_alone() -> None:
+    run = start()
+    at_work(run)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbmodels.runs.worker", str(run.folder.path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "already" in done.stderr
+    assert run.state == "running"
+    run.stop()
+
+
+def test_weights_travel_from_one_run_to_the_next() -> None:
+    first = start(SHORT).wait()
+    second = start(Training(epochs=1, lr=1e-9), name="run-2", start="run-1").wait()
+    assert second.test()["figures"]["test/accuracy"] == pytest.approx(first.test()["figures"]["test/accuracy"], abs=0.02)
+
+
+def test_a_finished_run_is_not_resumed() -> None:
+    run = start(Training(epochs=1), model="linear").wait()
+    with pytest.raises(RunError, match="--from run-1"):
+        run.resume()
