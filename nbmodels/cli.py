@@ -74,7 +74,8 @@ def watch(run: Run) -> Run:
 def text(result: Any) -> str:
     """What a terminal shows."""
     if isinstance(result, Run):
-        return report.text(snapshot(result.folder))
+        more = f"\nTo watch it: bigmodel attach {result.name}" if result.folder.alive() else ""
+        return report.text(snapshot(result.folder)) + more
     return terminal(repr(result) if not isinstance(result, str) else result)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nbmodels import line, request, values
+from nbmodels import line, names, request, values
 from nbmodels.data import DATA
 from nbmodels.errors import BigModelError
 from nbmodels.line import WORDS, Word
@@ -99,9 +99,9 @@ def option_values(option: Option | None, namespace: Mapping[str, Any]) -> list[s
 
 def _kind(kind: str, namespace: Mapping[str, Any]) -> Iterator[str]:
     if kind == "model":
-        yield from request.models(namespace)
+        yield from names.models(namespace)
     elif kind == "word":
-        yield from (*WORDS, *request.models(namespace))
+        yield from (*WORDS, *names.models(namespace))
     elif kind == "run":
         yield from (run.name for run in folder.all_runs())
         yield from (name for name, value in namespace.items() if type(value).__name__ == "Run" and name[0] != "_")

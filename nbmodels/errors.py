@@ -17,6 +17,9 @@ import difflib
 from collections.abc import Iterable
 
 
+SHORT = 6  # lines of a worker's traceback that are shown
+
+
 class BigModelError(Exception):
     """What was wrong (`str(error)` is the whole line) and what to type next (`hint`)."""
 
@@ -58,6 +61,11 @@ class RunFailed(RunError):
     def __init__(self, what: str, hint: str = "", traceback: str = "") -> None:
         super().__init__(what, hint)
         self.traceback = traceback
+
+    def _render_traceback_(self) -> list[str]:
+        """The line, and where in the code it happened: the worker's last two frames."""
+        frames = [line for line in self.traceback.splitlines() if line.startswith("  ")]
+        return [*super()._render_traceback_(), *frames[-SHORT:]]
 
 
 class MissingExtra(BigModelError, ImportError):

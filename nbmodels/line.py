@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from nbmodels import request, values
+from nbmodels import names, request, values
 from nbmodels.errors import InputError, UnknownName, nearest
 from nbmodels.models import MODELS
 from nbmodels.option import Option, make
@@ -166,8 +166,8 @@ def options_of(word: Word, words: Sequence[str], namespace: Mapping[str, Any], d
     places, options = _sort(words, word, known, strict=False)
     if not places:
         return known
-    model = request.find_model(places[0], namespace)
-    source = request.find_data(data or options.get("data") or request.default_data(model), namespace)
+    model = names.find_model(places[0], namespace)
+    source = names.find_data(data or options.get("data") or request.default_data(model), namespace)
     return {name: option for name, (_, option) in request.options_for(model, source).items()} | known
 
 
@@ -268,8 +268,8 @@ def _read_body(body: str | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError("The cell is no list of options", "Write a line for each: epochs: 3")
     assert tree is not None
-    names = [str(key.value).replace("-", "_") for key, _ in tree.value]
-    for name in names:
-        if names.count(name) > 1:
+    keys = [str(key.value).replace("-", "_") for key, _ in tree.value]
+    for name in keys:
+        if keys.count(name) > 1:
             raise InputError(f"{name} is in the cell twice", "Leave one of them out.")
     return {str(key).replace("-", "_"): value for key, value in found.items()}

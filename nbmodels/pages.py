@@ -17,8 +17,9 @@ from nbmodels.data import DATA
 from nbmodels.errors import UnknownName
 from nbmodels.line import WORDS
 from nbmodels.models import MODELS
+from nbmodels.names import Thing, find_data, find_model
 from nbmodels.options import Description, Option, read_source
-from nbmodels.request import COMMON, FILLED, KINDS, Thing, default_data, find_data, find_model, recipe, training
+from nbmodels.request import COMMON, FILLED, KINDS, default_data, recipe, training
 from nbmodels.runs.folder import RunFolder
 from nbmodels.shown import Part, Shown, Table
 from nbmodels.views.words import duration, figure, size

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from nbmodels.data import DATA
-from nbmodels.errors import DataError, InputError, UnknownName, nearest
+from nbmodels.data.open import check_data
+from nbmodels.errors import InputError, nearest
 from nbmodels.models import MODELS
+from nbmodels.names import Thing, find_data, find_model, look
 from nbmodels.option import Option, Style, make
-from nbmodels.options import Description, read_dataclass, read_live, read_source
+from nbmodels.options import Description, read_dataclass, read_source
 from nbmodels.runs import folder
-from nbmodels.spec import NOTEBOOK, Spec, Training
+from nbmodels.spec import Spec, Training
 
 Task = Literal["classification", "regression", "autoencoding", "language-modelling", "tagging"]
 COMMON: tuple[Option, ...] = (
@@ -38,121 +39,13 @@ FILLED = (  # parameters of a model that the data fills in
     "task",
 )
 KINDS = {"image": "pictures", "table": "tables", "text": "text"}
-_STREAMS = ("Dataset", "DataLoader", "LightningDataModule")
+_SHAPES = {"image": "pictures [N, C, H, W]", "table": "tables [N, F]", "text": "text"}
 _USUAL = {"learning_rate": "lr", "bs": "batch_size", "gpu": "device", "checkpoint": "from", "dataset": "data"}
-
-
-@dataclass(frozen=True)
-class Thing:
-    """A model or data as it was named: its reference in the Spec, its description, the notebook's own object."""
-
-    reference: str
-    described: Description
-    obj: Any = None
-
-    @property
-    def name(self) -> str:
-        """As the user wrote it."""
-        return self.reference.removeprefix(NOTEBOOK)
 
 
 def training() -> Description:
     """The options of every training."""
     return read_dataclass(Training)
-
-
-def models(namespace: Mapping[str, Any]) -> list[str]:
-    """Every name that `train` takes: the table, then the notebook's own classes and modules."""
-    own = {name: value for name, value in namespace.items() if is_model(value) or is_model(type(value))}
-    mine = [name for name, value in own.items() if not _torchs(getattr(value, "__module__", ""))]
-    return [*MODELS, *(name for name in mine if not name.startswith("_"))]
-
-
-def find_model(model: Any, namespace: Mapping[str, Any]) -> Thing:
-    """The model of that name, or the class itself; InputError says what would do."""
-    if not isinstance(model, str):
-        name, value = getattr(model, "__name__", type(model).__name__), model
-    else:
-        name = model
-        if name in MODELS:
-            return Thing(name, read_source(MODELS[name]))
-        if name not in namespace:
-            raise UnknownName("model", name, models(namespace))
-        value = namespace[name]
-    if is_model(value):
-        return Thing(NOTEBOOK + name, read_live(value), value)
-    if is_model(type(value)):  # built already: it is trained as it is, so it has no options left
-        return Thing(NOTEBOOK + name, Description(name, type(value).__name__, "", ()), value)
-    raise InputError(f"{name} is no model: it is a {type(value).__name__}", f"Models: {', '.join(models(namespace))}.")
-
-
-def is_model(value: Any) -> bool:
-    """Whether it is a class of torch's modules; looked up by name, so that torch need not be imported."""
-    return isinstance(value, type) and any(
-        base.__name__ == "Module" and _torchs(base.__module__) for base in value.__mro__[1:]
-    )
-
-
-def _torchs(module: str) -> bool:
-    return module.partition(".")[0] in ("torch", "lightning", "pytorch_lightning")
-
-
-def find_data(data: Any, namespace: Mapping[str, Any]) -> Thing:
-    """A data set of the table, the notebook's own object(s), or a path; UnknownName otherwise."""
-    if not isinstance(data, (str, Path)):
-        if isinstance(data, (list, tuple)) and data and all(isinstance(part, str) for part in data):
-            return find_data(",".join(data), namespace)
-        return Thing(NOTEBOOK + _called(data, namespace), own_data(data), data)
-    name = str(data).strip()
-    if name in DATA:
-        return Thing(name, read_source(DATA[name]))
-    parts = [part.strip() for part in name.strip("()").split(",") if part.strip()]
-    if parts and all(part in namespace for part in parts):
-        objects = tuple(namespace[part] for part in parts)
-        if len(objects) == 1 and isinstance(objects[0], (str, Path)):  # a variable that holds a path
-            return find_data(Path(objects[0]), namespace)
-        obj = objects[0] if len(objects) == 1 else objects
-        return Thing(NOTEBOOK + ",".join(parts), own_data(obj), obj)
-    return _find_path(name, parts, namespace)
-
-
-def _find_path(name: str, parts: list[str], namespace: Mapping[str, Any]) -> Thing:
-    path = Path(name).expanduser()
-    if path.exists():
-        return Thing(str(path.absolute()), own_data(path))
-    if len(parts) > 1 and any(part in namespace for part in parts):
-        missing = next(part for part in parts if part not in namespace)
-        raise UnknownName("variable", missing, [each for each in namespace if not each.startswith("_")])
-    close = nearest(name, DATA)
-    if not close and ("/" in name or "\\" in name or path.suffix):
-        there = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
-        guess = nearest(path.name, there)
-        hint = f"Did you mean {path.parent / guess}?" if guess else f"Looked in {path.parent.absolute()}."
-        raise DataError(f"There is no file or folder {name!r}", hint)
-    raise UnknownName("data set", name, DATA, "" if close else "A variable or a path will do as well.")
-
-
-def _called(data: Any, namespace: Mapping[str, Any]) -> str:
-    """The name of the notebook's variable that holds it, for the run's title."""
-    parts = data if isinstance(data, tuple) else (data,)
-    names = [
-        next((name for name, value in namespace.items() if value is part and not name.startswith("_")), "")
-        for part in parts
-    ]
-    return ",".join(names) if all(names) else "data"
-
-
-def own_data(obj: Any) -> Description:
-    """The options of data that is not in the table: of a file or folder, of arrays, or of what torch streams."""
-    if isinstance(obj, Path):
-        own = "nbmodels.data.files:Files"
-    elif any(base.__name__ in _STREAMS for base in type(obj).__mro__):
-        return Description("data", "", "", ())
-    else:
-        own = "nbmodels.data.arrays:Arrays"
-    described = read_source(own)
-    options = tuple(option for option in described.options if option.name not in ("path", "name", "obj"))
-    return dataclasses.replace(described, options=options)
 
 
 def options_for(model: Thing, data: Thing) -> dict[str, tuple[str, Option]]:
@@ -190,8 +83,9 @@ def build_spec(
     groups = sort_options(found, source, options, style)
     common = groups["common"]
     name = folder.check_name(common["name"]) if common.get("name") else folder.free_name(found.name)
-    check_fit(found, source, common.get("task"))
     check_required(found, source, groups["model"], style)
+    check_fit(found, look(source, groups["data"].get("target"), common.get("task")), common.get("task"))
+    check_data(source.reference, groups["data"], common.get("task"), source.obj)
     spec = Spec(
         name=name,
         model=found.reference,
@@ -254,19 +148,23 @@ def check_fit(model: Thing, data: Thing, task: str | None) -> None:
     """InputError where the model cannot learn from the data, naming what can."""
     if fits(model.described, data.described, task):
         return
-    takes = " or ".join(KINDS.get(kind, kind) for kind in _tuple(model.described.attributes.get("accepts")))
-    does = " or ".join(_tuple(model.described.attributes.get("tasks")))
-    kind = " or ".join(KINDS.get(kind, kind) for kind in _tuple(data.described.attributes.get("kind")))
-    for_ = task or " or ".join(_tuple(data.described.attributes.get("task")))
+    takes, does = _or(model, "accepts"), _or(model, "tasks")
+    shape = data.described.attributes.get("shape")
+    size = f" of shape {tuple(shape)}" if shape else ""
     others = [name for name in MODELS if fits(read_source(MODELS[name]), data.described, task)]
-    sets = [name for name in DATA if fits(model.described, read_source(DATA[name]), task)]
+    sets = list(data_for(model))
+    is_ = f"{_or(data, 'kind')}{size} for {task or _or(data, 'task')}"
     raise InputError(
-        f"{model.name} takes {takes} for {does}; {data.name} is {kind} for {for_}",
+        f"{model.name} takes {takes} for {does}; {data.name} is {is_}",
         " ".join(
             [f"Models that fit {data.name}: {', '.join(others)}."] * bool(others)
             + [f"Data that fits {model.name}: {', '.join(sets)}."] * bool(sets)
         ),
     )
+
+
+def _or(thing: Thing, key: str) -> str:
+    return " or ".join(_SHAPES.get(each, each) for each in _tuple(thing.described.attributes.get(key)))
 
 
 def check_required(model: Thing, data: Thing, typed: Mapping[str, Any], style: Style) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbmodels import pages, request, shown
+from nbmodels import names, pages, request, shown
 from nbmodels.errors import InputError
 from nbmodels.option import Style
 from nbmodels.runs import folder as folders
@@ -26,7 +26,7 @@ def help(namespace: Namespace, word: str | None = None, model: str | None = None
     """The words in one screen; one word; or what `train` takes for one model."""
     if word is None:
         return pages.words()
-    if word in request.models(namespace):
+    if word in names.models(namespace):
         return pages.word("train", namespace, word)
     return pages.word(word, namespace, model)
 
@@ -38,12 +38,12 @@ def models(namespace: Namespace) -> Shown:
 
 def info(namespace: Namespace, model: str) -> Shown:
     """One model."""
-    return pages.model(request.find_model(model, namespace))
+    return pages.model(names.find_model(model, namespace))
 
 
 def data(namespace: Namespace, data: str | None = None) -> Shown:
     """The table of data sets, or one with a few samples."""
-    return pages.data_sets() if data is None else pages.data_set(request.find_data(data, namespace))
+    return pages.data_sets() if data is None else pages.data_set(names.find_data(data, namespace))
 
 
 def train(namespace: Namespace, model: Any, wait: bool | None = None, style: Style = "flag", **options: Any) -> Run:
@@ -63,8 +63,8 @@ def panel(namespace: Namespace, model: str, **options: Any) -> Any:
     """The form, filled with the options that were typed; its button starts a run as `train` does."""
     from nbmodels.views import form
 
-    found = request.find_model(model, namespace)
-    data = request.find_data(options.pop("data", None) or request.default_data(found), namespace)
+    found = names.find_model(model, namespace)
+    data = names.find_data(options.pop("data", None) or request.default_data(found), namespace)
     chosen = request.sort_options(found, data, options, "flag")
     request.check_fit(found, data, chosen["common"].get("task"))
 

@@ -129,6 +129,9 @@ export function rate(value: number | null): string {
   return short !== 0 && Math.abs(short) < 1e-4 ? short.toExponential().replace("e+", "e") : String(short);
 }
 
+/** A sentence with its full stop. */
+export const sentence = (text: string): string => (/[.!?:。！？]\s*$/.test(text) ? text : `${text}.`);
+
 /** The learning rate that was typed, null where it is none. */
 export function readRate(text: string): number | null {
   const value = Number(text.trim().replace(",", "."));
@@ -190,10 +193,16 @@ export function extent(splits: Splits): [number, number] {
   return [low >= 0 && low < 0.25 * high ? 0 : low - room, high + room];
 }
 
-/** The last step of the axis. */
-export function lastStep(view: Snapshot, splits: Splits): number {
-  const ends = (["train", "val"] as Split[]).map((split) => splits[split]?.[0].slice(-1)[0] ?? 0);
-  return Math.max(1, view.steps ?? 0, ...ends);
+/** The last step of the axis: while the run is young a half, a quarter … of it, so that its curves fill the chart. */
+export function lastStep(view: Snapshot): number {
+  let drawn = 1;
+  for (const splits of Object.values(view.series)) {
+    for (const curve of [splits.train, splits.val]) drawn = Math.max(drawn, curve?.[0].slice(-1)[0] ?? 0);
+  }
+  if (!alive(view.state) || !view.steps || view.steps <= drawn) return drawn;
+  let end = view.steps;
+  while (end / 2 > drawn * 1.1) end /= 2;
+  return Math.ceil(end);
 }
 
 function values(splits: Splits): number[] {

@@ -6,7 +6,7 @@ N samples. Imports neither torch nor pandas: the kernel looks at the data with i
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -35,7 +35,8 @@ class Arrays:
         standardise: Subtract a table's mean and divide by its spread; empty means yes for a DataFrame, no for arrays.
         val: Share of the samples to validate on, in [0, 1).
         test: Share of the samples to test on, in [0, 1).
-        tokens: What a token of a text is; empty means words for sentences, characters for one long text.
+        tokens: What a token of a text is; empty means words for sentences, characters for one long text; numbers
+            means that X [N, T] holds token numbers already, 0 for padding.
         sequence_length: Tokens that are read of a text at once, at least 1; empty means 40, or 64 of one long text.
     """
 
@@ -47,7 +48,7 @@ class Arrays:
         standardise: bool | None = None,
         val: float = 0.1,
         test: float = 0.1,
-        tokens: Literal["words", "characters", "bpe"] | None = None,
+        tokens: Literal["words", "characters", "bpe", "numbers"] | None = None,
         sequence_length: int | None = None,
     ) -> None:
         if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
@@ -89,8 +90,19 @@ class Arrays:
             x = channels_first(parts.x, name if parts.bare else "X")
             made = picture_facts(x)
             return Facts(**known, **made | {"fills": made["fills"] | fills}), x, y
+        if self.tokens == "numbers":
+            return self._numbers(parts.x, y, known, fills)
         facts, x = self._table(parts.x, known)
         return replace(facts, fills={"in_features": x.shape[1], **fills}), x, y
+
+    def _numbers(
+        self, x: Values, y: np.ndarray | None, known: dict[str, Any], fills: dict[str, Any]
+    ) -> tuple[Facts, np.ndarray, np.ndarray | None]:
+        """Token numbers [N, T] as the user made them."""
+        if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind not in "iu" or x.min() < 0:
+            raise DataError("X holds no token numbers", "Give whole numbers of at least 0, [N, T], padded with 0.")
+        shape = {"vocab_size": int(x.max()) + 1, "sequence_length": x.shape[1]}
+        return Facts(kind="text", **known, fills={**shape, **fills}), x.astype(np.int64), y
 
     def _table(self, values: Values, known: dict[str, Any]) -> tuple[Facts, np.ndarray]:
         if isinstance(values, dict):
@@ -123,12 +135,12 @@ class Arrays:
                 pieces[part], order = order[:held], order[held:]
         pieces["train"] = order
         names = ("train", "val", "test")
-        train, middle, last = ((x[pieces[part]], None if y is None else y[pieces[part]]) for part in names)
-        return train, middle, last
+        learn, middle, held_out = ((x[pieces[part]], None if y is None else y[pieces[part]]) for part in names)
+        return learn, middle, held_out
 
     def _text(self, name: str, text: str) -> DataSet:
-        if self.tokens == "words":
-            raise UnknownName("kind of token of one long text", "words", ("characters", "bpe"))
+        if self.tokens in ("words", "numbers"):
+            raise UnknownName("kind of token of one long text", self.tokens, ("characters", "bpe"))
         return language(
             name, [text], self.tokens or "characters", self.sequence_length or 64, val=self.val, test=self.test
         )
@@ -142,10 +154,10 @@ class Arrays:
             raise DataError(
                 f"{name} has sentences and amounts, and sentences need classes", "Type: --task classification"
             )
-        if self.tokens == "bpe":
-            raise UnknownName("kind of token of sentences", "bpe", ("words", "characters"))
-        length = self.sequence_length or 40
-        made = sentences(name, parts.x, y, classes, self.tokens or "words", length, val=self.val, test=self.test)
+        if self.tokens in ("bpe", "numbers"):
+            raise UnknownName("kind of token of sentences", self.tokens, ("words", "characters"))
+        tokens, length = cast(Any, self.tokens or "words"), self.sequence_length or 40
+        made = sentences(name, parts.x, y, classes, tokens, length, val=self.val, test=self.test)
         return replace(made, facts=replace(made.facts, target=parts.target, columns=parts.columns))
 
 

@@ -94,7 +94,7 @@ def _pictures(facts: Facts, inputs: Any) -> Tensor:
         x = np.stack([read_picture(file, size, channels) for file in files])
     else:
         x = as_array(inputs, "The input")
-        if x.ndim == 2 or (x.ndim == 3 and x.shape != (len(x), size, size)) or (x.ndim == 3 and len(x) == channels > 1):
+        if x.ndim == 2 or (x.ndim == 3 and 1 < channels in (x.shape[0], x.shape[2])):
             x = x[None]  # one picture
         x = channels_first(x, "the input")
     if x.shape[1:] != (channels, size, size):

@@ -169,7 +169,7 @@ def _one(
     count = len(dataset)
     order = any_order(count)
     first, second = round(count * test), round(count * test) + round(count * val)
-    subset: Any = Subset(dataset, order[: LOOK * 50].tolist())
+    subset: Any = Subset(dataset, order[: LOOK * 50].tolist())  # type: ignore[arg-type]
     shown: Any = DataLoader(subset, batch_size=size, collate_fn=collate)
     facts = describe(name, shown, task)
     train = Items(dataset, facts, order[second:][:limit], collate, batch_size=size, shuffle=True, seed=seed)

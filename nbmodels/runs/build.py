@@ -7,6 +7,7 @@ import inspect
 import math
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
@@ -18,7 +19,7 @@ from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError
 from nbmodels.models import MODELS
 from nbmodels.runs import checkpoint
-from nbmodels.runs.folder import OBJECTS, RunFolder, find
+from nbmodels.runs.folder import OBJECTS, RunFolder
 from nbmodels.spec import NOTEBOOK, Spec, Training
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -81,9 +82,9 @@ def parameters(cls: type) -> set[str]:
     return names - {"self"}
 
 
-def start_from(model: nn.Module, start: str) -> None:
-    """Copy the weights of a run or a checkpoint file wherever name and shape are the same; RunError if nowhere."""
-    path = start if start.endswith(".ckpt") else checkpoint.newest(find(start))
+def start_from(model: nn.Module, start: str, runs: Path) -> None:
+    """Copy the weights of a run beside this one, or of a checkpoint file, wherever name and shape are the same."""
+    path = start if start.endswith(".ckpt") else checkpoint.newest(RunFolder(runs / start))
     if path is None:
         raise RunError(f"{start} has no checkpoint", f"Type: %bigmodel resume {start}")
     try:

@@ -40,7 +40,7 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     checkpoint.check_hyperparameters(model)
     resume = checkpoint.newest(folder)
     if spec.start and not resume:
-        start_from(model, spec.start)
+        start_from(model, spec.start, folder.path.parent)
     arrange_optimizer(model, spec.training)
 
     saver = Saver(folder, spec.training.save_steps, spec.training.save_seconds)

@@ -176,9 +176,7 @@ class Run:
         state = self.folder.state(status)
         if state == "failed":
             error = status.get("error") or {}
-            hint = (
-                error.get("hint") or f"The whole traceback: print({self.name!r} log) in {self.folder.file(folders.LOG)}"
-            )
+            hint = error.get("hint") or f"Its output: {self.folder.file(folders.LOG)}"
             raise RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint, error.get("traceback", ""))
         if state == "lost":
             raise RunFailed(

@@ -100,12 +100,12 @@ def _listen(pulse: Pulse, stop_now: type[BaseException]) -> None:
 
 
 def as_data(error: BaseException) -> dict[str, Any]:
-    """An error as JSON: what, hint, and the worker's traceback from our user's or our own code on."""
+    """An error as JSON: what, hint, and the worker's traceback."""
     text = "".join(traceback.format_exception(error))
     if isinstance(error, BigModelError):
-        return {"what": error.what, "hint": error.hint, "traceback": text, "kind": type(error).__name__}
+        return {"what": error.what, "hint": error.hint, "traceback": ""}  # it says all there is to say
     what, hint = _explain(error)
-    return {"what": what, "hint": hint, "traceback": text, "kind": "RunFailed"}
+    return {"what": what, "hint": hint, "traceback": text}
 
 
 def _explain(error: BaseException) -> tuple[str, str]:

@@ -17,18 +17,21 @@ BLUE, ORANGE, GREY, LINE = "#2b7fd4", "#d9662b", "#808891", "#80889140"
 FONT = "system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif"
 
 
-def charts(series: dict[str, dict[str, Curve]], steps: int | None, across: int = 2) -> str:
-    """All charts of a run in one `<svg>`, `across` a row; empty where there is nothing to draw yet."""
+def charts(series: dict[str, dict[str, Curve]], steps: int | None = None, across: int = 2) -> str:
+    """All charts of a run in one `<svg>`, `across` a row; empty where there is nothing to draw yet.
+
+    `steps` is how many there will be; None for a run that has ended, whose axis ends with its curves.
+    """
     drawn = [(name, splits) for name, splits in series.items() if any(any_values(c) for c in splits.values())]
     if not drawn:
         return ""
-    across = min(across, len(drawn))
+    across, end = min(across, len(drawn)), last_step(series, steps)
     width = WIDTH * (across if len(drawn) > 1 else 2) + (16 if across > 1 else 0)
     each = (width - 16 * (across - 1)) / across
     height = HEIGHT * math.ceil(len(drawn) / across) + 22
     parts = [
         f'<g transform="translate({place % across * (each + 16):g},{place // across * HEIGHT})">'
-        f"{chart(name, splits, steps, each)}</g>"
+        f"{chart(name, splits, end, each)}</g>"
         for place, (name, splits) in enumerate(drawn)
     ]
     return (
@@ -38,11 +41,10 @@ def charts(series: dict[str, dict[str, Curve]], steps: int | None, across: int =
     )
 
 
-def chart(name: str, splits: dict[str, Curve], steps: int | None, width: float = WIDTH) -> str:
-    """One chart: title, newest figure, grid, curves. `steps` is where the axis ends."""
+def chart(name: str, splits: dict[str, Curve], end: float, width: float = WIDTH) -> str:
+    """One chart: title, newest figure, grid, curves. `end` is the last step of its axis."""
     known = [value for _, values in splits.values() for value in values if value is not None]
     low, high, marks = scale(min(known), robust_high(known))
-    end = max([steps or 0, *(curve[0][-1] for curve in splits.values() if curve[0])]) or 1
     plot = Plot(width, end, low, high)
     lead = splits.get("val") or splits["train"]
     newest = next((value for value in reversed(lead[1]) if value is not None), None)
@@ -51,7 +53,8 @@ def chart(name: str, splits: dict[str, Curve], steps: int | None, width: float =
         f'<text x="{width - RIGHT:g}" y="12" text-anchor="end" font-weight="700" fill="{GREY}">{figure(newest)}</text>',
         *(plot.grid(mark) for mark in marks),
         f'<text x="{LEFT}" y="{HEIGHT - 6}" fill="{GREY}" font-size="10">0</text>',
-        f'<text x="{width - RIGHT:g}" y="{HEIGHT - 6}" text-anchor="end" fill="{GREY}" font-size="10">step {end:,.0f}</text>',
+        f'<text x="{width - RIGHT:g}" y="{HEIGHT - 6}" text-anchor="end" fill="{GREY}" font-size="10">'
+        f"step {end:,.0f}</text>",
     ]
     if "train" in splits:
         parts.append(plot.line(splits["train"], f'stroke="{BLUE}" stroke-width="1.4"'))
@@ -99,7 +102,8 @@ class Plot:
             return ""
         points = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
         return "".join(
-            f'<circle cx="{self.x(step):.1f}" cy="{self.y(value):.1f}" r="2.4" fill="{ORANGE}"/>' for step, value in points
+            f'<circle cx="{self.x(step):.1f}" cy="{self.y(value):.1f}" r="2.4" fill="{ORANGE}"/>'
+            for step, value in points
         )
 
 
@@ -113,6 +117,15 @@ def scale(low: float, high: float) -> tuple[float, float, list[float]]:
     first, last = math.floor(low / unit + 1e-9), math.ceil(high / unit - 1e-9)
     marks = [number * unit for number in range(first, last + 1)]
     return marks[0], marks[-1], marks
+
+
+def last_step(series: dict[str, dict[str, Curve]], steps: int | None) -> float:
+    """Where the axis ends: for a young run a half, a quarter … of its steps, so that the curves fill the chart."""
+    drawn = max((curve[0][-1] for splits in series.values() for curve in splits.values() if curve[0]), default=0) or 1
+    end: float = max(steps or 0, drawn)
+    while end / 2 > drawn * 1.1:
+        end /= 2
+    return math.ceil(end)
 
 
 def robust_high(values: list[float]) -> float:

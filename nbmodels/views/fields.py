@@ -14,6 +14,7 @@ from nbmodels.option import Option
 
 HIGHEST = 2**31 - 1  # of a number field without a bound of its own
 WIDE = widgets.Layout(width="auto", min_width="0", margin="1px 4px")
+STYLE = {"description_width": "104px"}
 OWN = "automatic"  # what an empty choice is called
 
 
@@ -31,8 +32,8 @@ class Field:
     def value(self) -> Any:
         """What stands there, as the option's type; InputError where it cannot be that."""
         found = self.widget.value
-        if isinstance(self.widget, widgets.Text) and not found.strip():
-            return self.usual
+        if isinstance(found, str) and not found.strip():
+            return None if self.option.optional else self.usual
         return self.option.read(found) if isinstance(found, str) else self.option.check(found, "flag")
 
     @property
@@ -42,27 +43,27 @@ class Field:
 
 
 def _widget(option: Option, value: Any) -> Any:
-    style = {"description_width": "104px"}
     if option.choices:
-        return widgets.Dropdown(options=_choices(option), value=value, style=style, layout=WIDE)
+        value = "" if value is None else value
+        return widgets.Dropdown(options=_choices(option), value=value, style=STYLE, layout=WIDE)
     kinds = [kind for kind in values.arms(option.type) if kind is not type(None)]
     if value is not None and kinds == [bool]:
-        return widgets.Checkbox(value=bool(value), style=style, layout=WIDE)
+        return widgets.Checkbox(value=bool(value), style=STYLE, layout=WIDE)
     if value is not None and kinds == [int]:
         low, high = _end(option.low, -HIGHEST), _end(option.high, HIGHEST)
-        return widgets.BoundedIntText(value=value, min=low, max=high, style=style, layout=WIDE)
+        return widgets.BoundedIntText(value=value, min=low, max=high, style=STYLE, layout=WIDE)
     if value is not None and kinds == [float] and option.low is not None and option.high is not None:
         return widgets.BoundedFloatText(
-            value=value, min=option.low, max=option.high, step=0.05, style=style, layout=WIDE
+            value=value, min=option.low, max=option.high, step=0.05, style=STYLE, layout=WIDE
         )
     hint = OWN if option.optional else option.short
     text = "" if value is None or option.required and value is option.default else values.show(value)
-    return widgets.Text(value=text, placeholder=hint, style=style, layout=WIDE, continuous_update=True)
+    return widgets.Text(value=text, placeholder=hint, style=STYLE, layout=WIDE, continuous_update=True)
 
 
 def _choices(option: Option) -> list[tuple[str, Any]]:
     words = [(str(word), word) for word in option.choices]
-    return [(OWN, None), *words] if option.optional else words
+    return [(OWN, ""), *words] if option.optional else words
 
 
 def _end(bound: float | None, otherwise: int) -> int:

@@ -18,7 +18,7 @@ from nbmodels.options import Description, read_dataclass
 from nbmodels.runs.run import Run
 from nbmodels.spec import Training
 from nbmodels.views.command import line
-from nbmodels.views.fields import WIDE, Field
+from nbmodels.views.fields import STYLE, WIDE, Field
 
 FIRST = ("epochs", "batch_size", "lr", "optimizer")  # of the training; the rest folds away
 GRID = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(230px, 1fr))", width="100%")
@@ -69,7 +69,9 @@ class Panel(widgets.VBox):
         main = [option for option in (*training, *own) if option.name in FIRST]
         self._fields = {option.name: self._field(option, recipe) for option in (*training, *own)}
         self._data_fields: dict[str, Field] = {}
-        self._choice = widgets.Dropdown(options=list(data), description="data", layout=WIDE, value=self._first(description))
+        self._choice = widgets.Dropdown(
+            options=list(data), description="data", style=STYLE, layout=WIDE, value=self._first(description)
+        )
         self._data_grid = widgets.GridBox([], layout=GRID)
         self._line = widgets.HTML()
         self._said = widgets.HTML()

@@ -15,7 +15,7 @@ import anywidget
 import traitlets
 
 from nbmodels.errors import BigModelError, RunError
-from nbmodels.runs.folder import ALIVE, RunFolder
+from nbmodels.runs.folder import ALIVE
 from nbmodels.runs.run import Run
 from nbmodels.views.readings import Readings
 from nbmodels.views.snapshot import snapshot
@@ -50,7 +50,7 @@ class LiveView(anywidget.AnyWidget):
     _esm = traitlets.Unicode("").tag(sync=True)  # filled in __init__: importing this file needs no built bundle
     _css = traitlets.Unicode("").tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
-    samples = traitlets.List().tag(sync=True)
+    samples: Any = traitlets.List().tag(sync=True)
     lang = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, run: Run, lang: str = "", on_end: Callable[[dict[str, Any]], None] | None = None) -> None:

@@ -10,6 +10,7 @@ import base64
 from html import escape
 from typing import Any
 
+from nbmodels.runs.folder import ALIVE
 from nbmodels.views.chart import charts
 from nbmodels.views.readings import thin
 from nbmodels.views.snapshot import spread
@@ -39,7 +40,7 @@ def html(view: dict[str, Any]) -> str:
 
 def svg(view: dict[str, Any]) -> str:
     """The run's charts as one SVG document; empty before the first reading."""
-    return charts(view["series"], view["steps"])
+    return charts(view["series"], view["steps"] if view["state"] in ALIVE else None)
 
 
 def text(view: dict[str, Any]) -> str:
@@ -60,7 +61,8 @@ def text(view: dict[str, Any]) -> str:
 def small(view: dict[str, Any]) -> dict[str, Any]:
     """The snapshot for a notebook file: without samples, traceback and most points of its curves."""
     series = {
-        name: {split: thin(*curve, 60) for split, curve in splits.items()} for name, splits in view["series"].items()
+        name: {split: thin(curve[0], curve[1], 60) for split, curve in splits.items()}
+        for name, splits in view["series"].items()
     }
     error = view["error"] and {**view["error"], "traceback": ""}
     return {**view, "samples": [], "series": series, "error": error}
@@ -145,7 +147,8 @@ def _samples(view: dict[str, Any]) -> str:
     if all(sample["src"] for sample in shown):
         rows = "".join(
             f'<tr style="background:none"><td style="border:0;padding:2px 10px 2px 0;{MUTED};font-size:11px;'
-            f'text-align:left">epoch {escape(str(sample["epoch"]))}</td><td style="border:0;padding:2px 0;text-align:left">'
+            f'text-align:left">epoch {escape(str(sample["epoch"]))}</td>'
+            f'<td style="border:0;padding:2px 0;text-align:left">'
             f'<img alt="samples of epoch {escape(str(sample["epoch"]))}" src="{escape(sample["src"])}" '
             f'style="height:34px;max-width:100%;display:block"></td></tr>'
             for sample in shown

@@ -144,7 +144,9 @@ def _rounded(curve: Curve) -> Curve:
 
 
 def _samples(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    shown = [{"epoch": row.get("epoch"), "step": row.get("step"), **_sample(row["file"])} for row in spread(rows, SAMPLES)]
+    shown = [
+        {"epoch": row.get("epoch"), "step": row.get("step"), **_sample(row["file"])} for row in spread(rows, SAMPLES)
+    ]
     return [sample for sample in shown if sample["src"] or sample["text"]]
 
 

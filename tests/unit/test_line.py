@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nbmodels import line, request
+from nbmodels import line, names, request
 from nbmodels.errors import BigModelError, DataError, InputError, UnknownName
 from nbmodels.line import WORDS
 from nbmodels.models import MODELS
@@ -65,7 +65,7 @@ def test_help_after_any_word(word: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_help_after_any_model_lists_every_option(model: str) -> None:
     said = repr(line.do(["train", model, "--help"], {}))
-    for option in request.find_model(model, {}).described.options:
+    for option in names.find_model(model, {}).described.options:
         assert option.flag in said
     assert model in repr(line.do(["help", model], {}))
 
@@ -78,7 +78,7 @@ def test_a_line_becomes_a_spec() -> None:
     assert (found.name, found.model, found.data) == ("first", "cnn", "digits")
     assert found.model_options == {"lr": 0.001, "channels": (8, 16)}
     assert (found.training.epochs, found.training.seed, found.training.lr) == (3, 7, None)
-    assert found.training.batch_size == request.find_model("cnn", {}).described.attributes["recipe"]["batch_size"]
+    assert found.training.batch_size == names.find_model("cnn", {}).described.attributes["recipe"]["batch_size"]
     assert Spec.from_yaml(found.to_yaml()).model == "cnn"
 
 
@@ -171,7 +171,7 @@ def test_an_empty_cell_is_no_option() -> None:
         ("train cnn --from nothing", "no run 'nothing'"),
         ("train cnn --from nothing.ckpt", "no checkpoint"),
         ("train cnn --task classify", "Type: --task classification"),
-        ("train gpt --data digits", "gpt takes text for language-modelling; digits is pictures"),
+        ("train gpt --data digits", "gpt takes text for language-modelling; digits is pictures \\[N, C, H, W\\]"),
         ("runs all", "no place for 'all'"),
         ("runs --epochs 3", "no option"),
         ("attach nothing", "no run 'nothing'"),
@@ -197,8 +197,8 @@ def test_typos_of_every_option_are_found(runs: Path) -> None:
                 spec(f"train cnn {typo} 3")
 
 
-def _cnn_on_digits() -> tuple[request.Thing, request.Thing]:
-    return request.find_model("cnn", {}), request.find_data("digits", {})
+def _cnn_on_digits() -> tuple[names.Thing, names.Thing]:
+    return names.find_model("cnn", {}), names.find_data("digits", {})
 
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
@@ -260,8 +260,48 @@ def test_variables_of_the_notebook_are_data() -> None:
     assert spec("train cnn --data where", namespace).data == "digits"
     with pytest.raises(UnknownName, match="no variable 'Y'. Did you mean y"):
         spec("train mlp --data X,Y", namespace)
+    with pytest.raises(
+        InputError, match=r"cnn takes pictures \[N, C, H, W\] .*; X,y is tables \[N, F\] of shape \(60, 4\)"
+    ):
+        spec("train cnn --data X,y", namespace)
+    with pytest.raises(DataError, match="60"):
+        spec("train mlp --data X,short", {**namespace, "short": y[:50]})
+    with pytest.raises(DataError, match="(?i)nan|finite"):
+        spec("train mlp --data Z,y", {**namespace, "Z": X * np.nan})
     by_value, objects = request.build_spec("mlp", (X, y), {"epochs": 2}, namespace)
     assert by_value.data == "notebook:X,y" and objects["data"][1] is y
+
+
+def test_text_in_a_variable_is_data_and_a_path_in_a_variable_is_followed(tmp_path: Path) -> None:
+    prose = "The quick brown fox jumps over the lazy dog. " * 200
+    (tmp_path / "prose.txt").write_text(prose)
+    found, objects = both("train gpt --data prose", {"prose": prose})
+    assert found.data == "notebook:prose" and objects == {"data": prose}
+    assert spec("train gpt --data place", {"place": str(tmp_path / "prose.txt")}).data == str(tmp_path / "prose.txt")
+    assert spec("train gpt --data place", {"place": tmp_path / "prose.txt"}).data == str(tmp_path / "prose.txt")
+    by_value, objects = request.build_spec("lstm", (["so good", "so bad"] * 40, [1, 0] * 40), {}, {})
+    assert by_value.data == "notebook:data" and len(objects["data"][0]) == 80
+
+
+def test_a_dataframe_needs_its_target_and_takes_options() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": range(60), "b": range(60), "price": [float(i) * 1.5 for i in range(60)]})
+    found, objects = both("train linear --data frame --target price --val 0.2", {"frame": frame})
+    assert found.data_options == {"target": "price", "val": 0.2} and objects["data"] is frame
+    for text, said in (("", "which column"), ("--target prise", "Type: --target price|Did you mean price")):
+        with pytest.raises(DataError, match=said):
+            spec(f"train linear --data frame {text}", {"frame": frame})
+
+
+def test_a_loader_of_torch_is_data() -> None:
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    loader = DataLoader(TensorDataset(torch.rand(20, 4), torch.arange(20) % 2))
+    assert both("train mlp --data loader --val 0.2", {"loader": loader})[1]["data"] is loader
+    with pytest.raises(InputError, match="no option --target"):
+        spec("train mlp --data loader --target y", {"loader": loader})
 
 
 def test_python_spells_its_errors_as_python() -> None:
@@ -277,7 +317,7 @@ def test_python_spells_its_errors_as_python() -> None:
 def test_parsing_imports_no_torch_and_takes_milliseconds() -> None:
     code = """if True:
         import sys, time
-        from nbmodels import line, request
+        from nbmodels import line, names, request
         def parse():
             asked = line.parse(line.split("train cnn --data digits --epochs 3 --lr 1e-3"), {})
             return request.build_spec("cnn", "digits", {"epochs": "3"}, {}, "flag")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from nbmodels import magic
+from nbmodels import magic, words
 from nbmodels.errors import InputError
 from nbmodels.runs import folder, launch
 from nbmodels.runs.run import Run
@@ -91,6 +91,50 @@ def test_a_class_and_arrays_of_the_notebook(shell: InteractiveShell, started: li
     run = shell.run_line_magic("bigmodel", "train Net --data X,y --width 6 --task classification")
     assert (run.spec.model, run.spec.data, run.spec.model_options) == ("notebook:Net", "notebook:X,y", {"width": 6})
     assert (run.folder.path / "objects.pkl").is_file()
+
+
+def test_a_data_set_shows_samples(shell: InteractiveShell) -> None:
+    digits = shell.run_line_magic("bigmodel", "data digits")._repr_html_()
+    assert "data:image/png;base64," in digits and "CC BY" in digits and len(digits) < 50_000
+    assert "a few samples" in repr(shell.run_line_magic("bigmodel", "data pydoc"))
+
+
+def test_without_a_name_the_only_run_alive_is_meant(
+    shell: InteractiveShell, started: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="no run here yet. Type: %bigmodel train cnn"):
+        shell.run_line_magic("bigmodel", "stop")
+    for name in ("first", "second"):
+        shell.run_line_magic("bigmodel", f"train cnn --name {name}")
+    with pytest.raises(InputError, match="2 runs are alive. Name one: "):
+        shell.run_line_magic("bigmodel", "pause")
+    folder.find("first").write_status(state="finished")
+    assert "second pauses" in repr(shell.run_line_magic("bigmodel", "pause"))
+    assert folder.find("second").control()["want"] == "pause"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "expected"),
+    [
+        (["x"], "image", 7),
+        (["5.1", "3.5"], "table", [5.1, 3.5]),
+        (["[5.1,3.5]"], "table", [5.1, 3.5]),
+        (["so", "good"], "text", "so good"),
+        (["so good", "so bad"], "text", ["so good", "so bad"]),
+        (["a.png", "b.png"], "image", ["a.png", "b.png"]),
+    ],
+)
+def test_what_is_typed_after_predict(typed: list[str], kind: str, expected: Any) -> None:
+    assert words.read_inputs(typed, kind, {"x": 7}) == expected
+
+
+def test_the_panel_starts_what_train_would(shell: InteractiveShell, started: list[Any]) -> None:
+    panel = shell.run_line_magic("bigmodel", "panel cnn --epochs 2 --name formed")
+    assert "train cnn" in panel.line and "--epochs 2" in panel.line
+    run = panel._start_run(panel.values)
+    assert (run.name, run.spec.training.epochs, run.spec.data) == ("formed", 2, "digits")
+    with pytest.raises(InputError, match="gpt takes text"):
+        shell.run_line_magic("bigmodel", "panel gpt --data digits")
 
 
 def test_python_is_the_same_grammar(started: list[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from nbmodels import options, values
+from nbmodels.data import DATA
 from nbmodels.errors import InputError
 from nbmodels.models import MODELS
 from nbmodels.option import REQUIRED, bounds, make
@@ -57,6 +58,23 @@ def test_the_source_says_what_the_live_class_says(name: str) -> None:
     written, live = options.read_source(MODELS[name]), options.read_live(load_class(MODELS[name]))
     assert [each.to_dict() for each in written.options] == [each.to_dict() for each in live.options]
     assert written.title == live.title
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_stated_number_of_parameters_is_true(name: str) -> None:
+    from nbmodels import pages
+    from nbmodels.runs.build import load_class
+
+    built = sum(each.numel() for each in load_class(MODELS[name])().parameters())
+    assert pages.parameters(options.read_source(MODELS[name])) == built
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_every_data_set_is_described_whole(name: str) -> None:
+    described = options.read_source(DATA[name])
+    assert described.title and {"kind", "task", "size", "licence", "source"} <= set(described.attributes)
+    for option in described.options:
+        assert option.help and option.type is not Any and option.check(option.default) == option.default
 
 
 def test_a_dataclass_reads_the_same_from_source_and_live() -> None:

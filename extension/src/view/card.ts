@@ -1,6 +1,6 @@
 // The card of one run: head with buttons, progress, figures, charts, samples, foot.
 
-import { alive, clock, commands, done, mayBeLog, progress, rate, readRate, share } from "../state";
+import { alive, clock, commands, done, mayBeLog, progress, rate, readRate, sentence, share } from "../state";
 import type { Command, Sample, Snapshot } from "../state";
 import { label, type Lang, type Words, wordsFor } from "../words";
 import { Chart, type Look } from "./chart";
@@ -28,7 +28,7 @@ export class Card {
   private readonly where = make("span", "");
   private readonly clock = make("span", "");
   private readonly heard = make("span", "nbm-hidden", "", { "aria-live": "polite" });
-  private readonly figures = make("dl", "nbm-figures");
+  private readonly figures = make("div", "nbm-figures", "", { role: "list" });
   private readonly grid = make("div", "nbm-charts");
   private readonly legend = make("div", "nbm-legend");
   private readonly logToggle: HTMLButtonElement;
@@ -195,7 +195,7 @@ export class Card {
     this.error.hidden = !view.error;
     if (!view.error) return;
     const line = make("div", "");
-    line.append(make("strong", "", view.error.what), document.createTextNode(` ${view.error.hint}`));
+    line.append(make("strong", "", sentence(view.error.what)), document.createTextNode(` ${view.error.hint}`));
     this.error.replaceChildren(line);
     if (view.error.traceback) {
       const details = make("details", "");
@@ -207,8 +207,8 @@ export class Card {
   private drawFigures(view: Snapshot): void {
     this.figures.replaceChildren(
       ...view.figures.map(([name, value]) => {
-        const box = make("div", "nbm-figure");
-        box.append(make("dt", "", label(name, this.lang)), make("dd", "", value));
+        const box = make("div", "nbm-figure", "", { role: "listitem" });
+        box.append(make("div", "nbm-figure-name", label(name, this.lang)), make("div", "nbm-figure-value", value));
         return box;
       }),
     );

@@ -44,7 +44,7 @@ export class Chart {
     const other = look.log !== this.look.log || look.smooth !== this.look.smooth;
     this.splits = splits;
     this.look = { ...look };
-    this.steps = lastStep(view, splits);
+    this.steps = lastStep(view);
     say(this.end, `${this.words.step} ${count(this.steps)}`);
     if (this.plot && other) this.drop();
     if (this.plot) this.plot.setData(this.data());

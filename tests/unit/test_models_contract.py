@@ -1,0 +1,158 @@
+"""What every model file promises: it stands alone, counts as written, learns, and tells the truth in its literals."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as L
+import pytest
+import torch
+from torch import Tensor
+
+from nbmodels.models import MODELS
+
+Batch = tuple[Tensor, Tensor]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+def load(name: str) -> type[L.LightningModule]:
+    module, _, cls = MODELS[name].partition(":")
+    loaded: type[L.LightningModule] = getattr(importlib.import_module(module), cls)
+    return loaded
+
+
+def path(name: str) -> Path:
+    file = importlib.import_module(MODELS[name].partition(":")[0]).__file__
+    assert file
+    return Path(file)
+
+
+SIZES: dict[str, dict[str, Any]] = {
+    "linear": {"in_features": 64},
+    "mlp": {"in_features": 64},
+    "cnn": {"image_size": 8},
+    "autoencoder": {"image_size": 8},
+    "lstm": {"vocab_size": 30, "num_classes": 3},
+    "gpt": {"vocab_size": 11, "sequence_length": 16},
+}
+
+
+def batch_for(name: str, size: int = 8) -> Batch:
+    if name == "lstm":
+        return torch.randint(1, 30, (size, 12)), torch.randint(0, 3, (size,))
+    if name == "gpt":
+        tokens = torch.randint(0, 11, (size, 17))
+        return tokens[:, :-1], tokens[:, 1:]
+    return torch.rand(size, 1, 8, 8), torch.randint(0, 10, (size,))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_parameters_are_as_many_as_the_docstring_says(name: str) -> None:
+    doc = ast.get_docstring(ast.parse(path(name).read_text()))
+    written = re.search(r"([\d,]+) parameters at the defaults", doc or "")
+    assert written
+    assert sum(p.numel() for p in load(name)().parameters()) == int(written[1].replace(",", ""))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_file_stands_alone(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / f"copied_{name}.py"
+    copy.write_text(path(name).read_text())
+    assert "nbmodels" not in copy.read_text()
+    spec = importlib.util.spec_from_file_location(copy.stem, copy)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model = getattr(module, load(name).__name__)()
+    outputs = model(model.example_input_array)
+    assert torch.isfinite(outputs).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_class_attributes_are_literals_and_the_docstring_has_every_option(name: str) -> None:
+    cls = load(name)
+    tree = ast.parse(path(name).read_text())
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
+    names = {}
+    for node in body.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            names[node.targets[0].id] = ast.literal_eval(node.value)
+    assert {"accepts", "tasks", "metric", "default_data", "recipe", "paper", "formula"} <= set(names)
+    assert {"epochs", "batch_size", "schedule"} <= set(names["recipe"])
+    init = next(node for node in body.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+    options = [argument.arg for argument in init.args.args[1:]]
+    documented = re.findall(r"^    (\w+): ", (ast.get_docstring(body) or "").partition("Args:\n")[2], re.MULTILINE)
+    assert documented == options
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_batch_is_learned_by_heart(name: str) -> None:
+    model = load(name)(**SIZES[name], lr=1e-2 if name != "gpt" else 3e-3)
+    if name == "lstm":
+        model.eval()  # dropout would keep it from it; the gradient flows all the same
+    optimizer: Any = model.configure_optimizers()
+    batch = batch_for(name)
+    losses = []
+    for index in range(150):
+        loss: Any = model.training_step(batch, index)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    bound = 0.1 if name in ("mlp", "cnn", "lstm", "gpt") else 0.5  # a linear map and a narrow code have less room
+    assert losses[-1] < bound * losses[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_first_guess_is_no_worse_than_chance(name: str) -> None:
+    """An initialisation that is right starts near the uniform guess: the logarithm of the number of classes."""
+    if name == "autoencoder":
+        pytest.skip("it has no classes")
+    model = load(name)(**SIZES[name]).eval()
+    classes = {"lstm": 3, "gpt": 11}.get(name, 10)
+    loss: Any = model.training_step(batch_for(name, 64), 0)
+    assert float(loss) == pytest.approx(math.log(classes), rel=0.2)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_trainer_fits_and_tests_it(name: str, tmp_path: Path) -> None:
+    model = load(name)(**SIZES[name])
+    data = [batch_for(name) for _ in range(2)]
+    trainer = L.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(model, data, data)
+    assert {"train/loss", "val/loss", f"val/{model.metric}"} <= set(trainer.callback_metrics)
+    trainer.test(model, data, verbose=False)
+    assert {"test/loss", f"test/{model.metric}"} <= set(trainer.callback_metrics)
+    if name == "gpt":
+        metrics = trainer.callback_metrics
+        assert float(metrics["test/perplexity"]) == pytest.approx(math.exp(float(metrics["test/loss"])), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp", "cnn", "lstm"])
+def test_predictions_are_probabilities(name: str) -> None:
+    model = load(name)(**SIZES[name]).eval()
+    chances = model.predict_step(batch_for(name)[0])
+    assert torch.allclose(chances.sum(dim=1), torch.ones(8)) and (chances >= 0).all()
