@@ -29,7 +29,7 @@ class Table:
     def text(self, width: int) -> str:
         """Columns side by side, long cells wrapped; the last column takes the rest of the width."""
         rows = [list(self.heads), *map(list, self.rows)]
-        widths = [min(max(_wide(row[i]) for row in rows), NARROW) for i in range(len(self.heads) - 1)]
+        widths = [min(max(1, *(_wide(row[i]) for row in rows)), NARROW) for i in range(len(self.heads) - 1)]
         widths.append(max(width - sum(widths) - 2 * len(widths), 24))
         return "\n".join(_row(row, widths) for row in rows)
 

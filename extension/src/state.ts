@@ -105,7 +105,7 @@ export function duration(seconds: number | null, words: Words): string {
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return fill(words.minutes, String(minutes));
   if (minutes < 48 * 60) return pair(Math.floor(minutes / 60), words.hours, minutes % 60, words.minutes);
-  const hours = Math.round(minutes / 60);
+  const hours = Math.floor(minutes / 60);
   return pair(Math.floor(hours / 24), words.days, hours % 24, words.hours);
 }
 

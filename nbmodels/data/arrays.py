@@ -141,9 +141,8 @@ class Arrays:
     def _text(self, name: str, text: str) -> DataSet:
         if self.tokens in ("words", "numbers"):
             raise UnknownName("kind of token of one long text", self.tokens, ("characters", "bpe"))
-        return language(
-            name, [text], self.tokens or "characters", self.sequence_length or 64, val=self.val, test=self.test
-        )
+        tokens, length = cast(Any, self.tokens or "characters"), self.sequence_length or 64
+        return language(name, [text], tokens, length, val=self.val, test=self.test)
 
     def _sentences(self, name: str, parts: Parts, task: str | None) -> DataSet:
         assert isinstance(parts.x, list)

@@ -26,15 +26,14 @@ class ShiftFlip:
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """[B, C, H, W] -> the same shape and dtype, by one index operation; draws on the CPU: all devices agree."""
-        batch, _, height, width = x.shape
+        batch, channels, height, width = x.shape
         moves = torch.randint(0, 2 * self.shift + 1, (2, batch, 1), generator=generator)
         rows = moves[0] + torch.arange(height)  # [B, H]
         across = torch.arange(width).expand(batch, width)  # [B, W]
         if self.flip:
             mirrored = torch.rand(batch, 1, generator=generator) < 0.5
             across = torch.where(mirrored, width - 1 - across, across)
-        columns = (moves[1] + across).to(x.device)
-        padded = F.pad(x, (self.shift,) * 4)
-        sample = torch.arange(batch, device=x.device)[:, None, None]
-        moved = padded[sample, :, rows.to(x.device)[:, :, None], columns[:, None, :]]  # [B, H, W, C]
-        return moved.permute(0, 3, 1, 2).contiguous()
+        side = width + 2 * self.shift
+        places = (rows[:, :, None] * side + (moves[1] + across)[:, None, :]).view(batch, 1, -1)  # [B, 1, H·W]
+        padded = F.pad(x, (self.shift,) * 4).flatten(2)
+        return padded.gather(2, places.to(x.device).expand(-1, channels, -1)).view(x.shape)

@@ -49,7 +49,8 @@ def sentences(
         words = Words.learn(learned, vocabulary)
     else:
         words = Characters.learn(learned, reserved=2, most=vocabulary, least=2)
-    x = padded([words.encode(text) for text in texts], length, words.size)
+    longest = 40 * length if tokens == "words" else length  # what is cut off in any case need not be read
+    x = padded([words.encode(text[:longest]) for text in texts], length, words.size)
     facts = Facts(
         name=name,
         kind="text",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,7 +66,7 @@ class Words:
     @classmethod
     def learn(cls, texts: Iterable[str], most: int = 10_000, least: int = 2) -> Words:
         """The `most` frequent words of the texts that occur at least `least` times."""
-        counts = Counter(word for text in texts for word in WORD.findall(text.lower()))
+        counts = Counter(chain.from_iterable(WORD.findall(text.lower()) for text in texts))
         return cls([word for word, count in counts.most_common(most) if count >= least])
 
     @property
@@ -100,7 +101,7 @@ class Characters:
         """The characters that occur at least `least` times, at most the `most` frequent; in their own order."""
         if most is None and least == 1:
             return cls("".join(sorted(set().union(*texts))), reserved)  # ten times as fast on a long text
-        counts = Counter(character for text in texts for character in text)
+        counts = Counter(chain.from_iterable(texts))
         kept = [character for character, count in counts.most_common(most) if count >= least]
         return cls("".join(sorted(kept)), reserved)
 
@@ -111,8 +112,9 @@ class Characters:
 
     def encode(self, text: str) -> list[int]:
         """A number a character."""
-        numbers = (self.numbers.get(character, UNKNOWN if self.reserved else None) for character in text)
-        return [number for number in numbers if number is not None]
+        if self.reserved:
+            return [self.numbers.get(character, UNKNOWN) for character in text]
+        return [self.numbers[character] for character in text if character in self.numbers]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The characters; � for the unknown."""

@@ -93,8 +93,8 @@ class GPT(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         if width % heads:
-            near = [count for count in range(1, width + 1) if width % count == 0]
-            near = sorted(sorted(near, key=lambda count: abs(count - heads))[:2])
+            fits = [count for count in range(1, width + 1) if width % count == 0]
+            near = [count for count in fits if count < heads][-1:] + [count for count in fits if count > heads][:1]
             raise ValueError(f"width {width} cannot be shared by {heads} heads; try {' or '.join(map(str, near))}")
         self.tokens = nn.Embedding(vocab_size, width)
         self.positions = nn.Embedding(sequence_length, width)
@@ -102,6 +102,7 @@ class GPT(L.LightningModule):
         self.blocks = nn.Sequential(*(Block(width, heads, dropout) for _ in range(layers)))
         self.norm = nn.LayerNorm(width)
         self.initialise(layers)
+        self.heard: list[tuple[Tensor, int]] = []  # an evaluation's losses, and of how many tokens each
         self.example_input_array = torch.zeros(1, sequence_length, dtype=torch.long)
 
     def initialise(self, layers: int) -> None:
@@ -156,11 +157,11 @@ class GPT(L.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Log the loss of one batch of validation data."""
-        self.step(batch, "val")
+        self.evaluate(batch, batch_idx, "val")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Log the loss of one batch of test data."""
-        self.step(batch, "test")
+        self.evaluate(batch, batch_idx, "test")
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy of a token in nats."""
@@ -169,13 +170,23 @@ class GPT(L.LightningModule):
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         return loss
 
+    def evaluate(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> None:
+        """Log the loss and keep it for the perplexity."""
+        self.heard = self.heard if batch_idx else []
+        self.heard.append((self.step(batch, stage), batch[0].numel()))
+
     def on_validation_epoch_end(self) -> None:
-        """Log the perplexity of the whole validation text: the exponential of the mean, not the mean of them."""
-        self.log("val/perplexity", self.trainer.callback_metrics["val/loss"].exp())
+        """Log the perplexity of the validation text."""
+        self.log("val/perplexity", self.perplexity())
 
     def on_test_epoch_end(self) -> None:
-        """Log the perplexity of the whole test text."""
-        self.log("test/perplexity", self.trainer.callback_metrics["test/loss"].exp())
+        """Log the perplexity of the test text."""
+        self.log("test/perplexity", self.perplexity())
+
+    def perplexity(self) -> Tensor:
+        """The exponential of the mean loss of all tokens of an evaluation, not the mean of the batches'."""
+        nats = torch.stack([loss * tokens for loss, tokens in self.heard]).sum()
+        return (nats / sum(tokens for _, tokens in self.heard)).exp()
 
     def samples(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Two texts of the batch gone on with: [2, T'] tokens, an eighth of a window given and 200 written."""

@@ -7,6 +7,7 @@ Imports no torch: the server gives this face too.
 from __future__ import annotations
 
 import base64
+import json
 from html import escape
 from typing import Any
 
@@ -49,7 +50,7 @@ def text(view: dict[str, Any]) -> str:
     if where := state_line(view):
         lines.append("  " + where)
     if view["error"]:
-        lines.append("  " + " ".join(filter(None, (_stop(view["error"]["what"]), view["error"]["hint"]))))
+        lines.append("  " + " ".join(filter(None, (_stop(view["error"]["what"][:500]), view["error"]["hint"][:500]))))
     known = [f"{label} {value}" for label, value in view["figures"] if value != "—"]
     if known:
         lines.append("  " + " · ".join(known))
@@ -59,17 +60,27 @@ def text(view: dict[str, Any]) -> str:
 
 
 def small(view: dict[str, Any]) -> dict[str, Any]:
-    """The snapshot for a notebook file: without samples, traceback and most points of its curves."""
+    """The snapshot for a notebook file: without samples, traceback, options and most points of its curves."""
     series = {
         name: {split: thin(curve[0], curve[1], 60) for split, curve in splits.items()}
         for name, splits in view["series"].items()
     }
-    error = view["error"] and {**view["error"], "traceback": ""}
-    return {**view, "samples": [], "series": series, "error": error}
+    error = view["error"] and {"what": view["error"]["what"][:500], "hint": view["error"]["hint"][:500]}
+    cut = {"samples": [], "series": series, "error": error, "options": {}, "command": view["command"][:1000]}
+    return {**view, **cut}
 
 
 def bundle(view: dict[str, Any]) -> dict[str, Any]:
     """The MIME bundle of a run without its live face: our own type, HTML, plain text; at most 50 kB."""
+    lighter: tuple[dict[str, Any], ...] = ({}, {"samples": []}, {"samples": [], "series": {}})
+    for less in lighter:
+        faces = _faces({**view, **less})
+        if len(json.dumps(faces, ensure_ascii=False).encode()) <= LIMIT:
+            break
+    return faces
+
+
+def _faces(view: dict[str, Any]) -> dict[str, Any]:
     kept = {key: view[key] for key in ("name", "folder", "version")}
     return {
         "application/vnd.nbmodels.run+json": {**kept, "snapshot": small(view)},

@@ -121,7 +121,7 @@ def _figures(metric: str | None, status: dict[str, Any], latest: dict[str, float
     held = memory.get("device") or memory.get("process")
     return [
         *shown,
-        ["samples / s", figure(_whole(status.get("samples_per_second")))],
+        ["samples / s", figure(_whole(plain(status.get("samples_per_second"))))],
         ["device memory" if memory.get("device") else "memory", size(held)],
     ]
 

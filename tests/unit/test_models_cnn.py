@@ -72,7 +72,9 @@ def test_every_size_gives_logits(side: int, padding: str) -> None:
 
 
 def test_too_small_a_picture_is_said_in_one_line() -> None:
-    with pytest.raises(ValueError, match=r"^3 convolutions .* at least 7×7 pixels, these have 6×6; try padding='same'$"):
+    with pytest.raises(
+        ValueError, match=r"^3 convolutions .* at least 7×7 pixels, these have 6×6; try padding='same'$"
+    ):
         CNN(image_size=6)
 
 

@@ -15,6 +15,7 @@ import lightning.pytorch as L
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from nbmodels.models import MODELS
 
@@ -113,26 +114,24 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     bound = 0.1 if name in ("mlp", "cnn", "lstm", "gpt") else 0.5  # a linear map and a narrow code have less room
     assert losses[-1] < bound * losses[0]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "autoencoder"])
 def test_the_first_guess_is_no_worse_than_chance(name: str) -> None:
     """An initialisation that is right starts near the uniform guess: the logarithm of the number of classes."""
-    if name == "autoencoder":
-        pytest.skip("it has no classes")
     model = load(name)(**SIZES[name]).eval()
     classes = {"lstm": 3, "gpt": 11}.get(name, 10)
     loss: Any = model.training_step(batch_for(name, 64), 0)
-    assert float(loss) == pytest.approx(math.log(classes), rel=0.2)
+    assert loss.item() == pytest.approx(math.log(classes), rel=0.2)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_trainer_fits_and_tests_it(name: str, tmp_path: Path) -> None:
     model = load(name)(**SIZES[name])
-    data = [batch_for(name) for _ in range(2)]
+    data = DataLoader([batch_for(name) for _ in range(2)], batch_size=None)  # type: ignore[arg-type]
     trainer = L.Trainer(
         max_epochs=1,
         accelerator="cpu",

@@ -20,7 +20,7 @@ def train(model: Linear | MLP, batch: tuple[Tensor, Tensor], steps: int) -> floa
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return float(loss)
+    return loss.item()
 
 
 def test_linear_is_one_affine_map_of_the_flattened_picture() -> None:
