@@ -16,7 +16,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 SHORT = 6  # lines of a worker's traceback that are shown
 
 

@@ -13,7 +13,9 @@ from nbconvert import HTMLExporter
 def main(path: Path) -> None:
     """Execute `path`; the committed notebook itself is left as it is."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    ).execute()
     html, _ = HTMLExporter().from_notebook_node(notebook)
     target = path.with_suffix(".html")
     target.write_text(html, "utf-8")

@@ -27,7 +27,7 @@ class Files:
 
     Args:
         target: The column of a CSV that is to be predicted.
-        image_size: Pixels a side to resize pictures to, at least 1; empty means the first picture's, or 64 if that is fewer.
+        image_size: Pixels a side of the pictures, at least 1; empty means the first one's, or 64 if fewer.
         standardise: Subtract a table's mean and divide by its spread.
         val: Share of the samples to validate on, in [0, 1).
         test: Share of the samples to test on, in [0, 1).

@@ -103,7 +103,9 @@ def _pictures(facts: Facts, inputs: Any) -> Tensor:
             "Resize it, or give the picture's file.",
         )
     made = torch.from_numpy(np.array(x)).float()
-    if x.dtype == np.uint8 or made.max() > 1:  # floats of 0 to 1 are scaled already
+    if made.max() > facts.scale:  # a picture's usual bytes, whatever the training data's were
+        made = made / 255
+    elif x.dtype == np.uint8 or made.max() > 1:  # floats of 0 to 1 are scaled already
         made = made / facts.scale
     factor, offset = affine(Facts(**{**facts.__dict__, "scale": 1.0}), made)
     made = made if factor is None else made * factor

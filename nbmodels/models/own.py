@@ -53,7 +53,7 @@ class Own(L.LightningModule):
         """Loss and metric on the test data."""
         self._step(batch, "test", batch_size=len(batch[0]))
 
-    def predict_step(self, x: Tensor) -> Tensor:
+    def predict_step(self, x: Tensor, batch_idx: int = 0) -> Tensor:
         """Probabilities for classification, the outputs as they are otherwise."""
         out = self(x)
         return out.softmax(-1) if self.task == "classification" else out

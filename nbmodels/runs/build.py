@@ -22,7 +22,7 @@ from nbmodels.runs import checkpoint
 from nbmodels.runs.folder import OBJECTS, RunFolder
 from nbmodels.spec import NOTEBOOK, Spec, Training
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,

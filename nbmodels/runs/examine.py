@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any
 
@@ -15,10 +14,9 @@ from nbmodels.data.inputs import name, prepare
 from nbmodels.errors import RunError
 from nbmodels.runs import checkpoint
 from nbmodels.runs.build import build_model, read_objects
+from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
 from nbmodels.runs.folder import RunFolder
-
-MISTAKES = 8
 
 
 def examine(folder: RunFolder) -> dict[str, Any]:
@@ -78,7 +76,7 @@ def classification(x: Tensor, y: Tensor, chances: Tensor, facts: Facts) -> dict[
     count = chances.shape[-1]
     matrix = torch.zeros(count, count, dtype=torch.long).index_put_((y, said), torch.ones_like(y), accumulate=True)
     wrong = (said != y).nonzero().flatten()
-    worst = wrong[chances[wrong].amax(-1).argsort(descending=True)][:MISTAKES].tolist()
+    worst = wrong[chances[wrong].amax(-1).argsort(descending=True)][:MOST].tolist()
     names = facts.classes or tuple(str(number) for number in range(count))
     captions = [f"{names[int(y[i])]}, said {names[int(said[i])]}" for i in worst]
     texts = []
@@ -90,7 +88,7 @@ def classification(x: Tensor, y: Tensor, chances: Tensor, facts: Facts) -> dict[
             f"{words.decode([t for t in x[i].tolist() if t])}  ({c})" for i, c in zip(worst, captions, strict=True)
         ]
     pictures = [x[i] for i in worst] if facts.kind == "image" else []
-    return {"picture": _draw(matrix, names, pictures, captions), "confusion": matrix.tolist(), "texts": texts}
+    return {"picture": draw(matrix, names, pictures, captions), "confusion": matrix.tolist(), "texts": texts}
 
 
 def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options: dict[str, Any]) -> Any:
@@ -103,7 +101,8 @@ def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options:
             from nbmodels.data.text import tokenizer
 
             words = tokenizer(facts.tokens or {})
-            written = model.generate(x, **{"length": 200, **options})
+            generate: Any = model.generate
+            written = generate(x, **{"length": 200, **options})
             texts = [words.decode(tokens) for tokens in written.tolist()]
             return texts[0] if isinstance(inputs, str) else texts
         out = model.predict_step(x, 0) if hasattr(model, "predict_step") else model(x)
@@ -111,51 +110,10 @@ def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options:
 
 
 def _made(made: Any, facts: Facts) -> dict[str, Any]:
-    from nbmodels.runs.samples import strip, texts
+    from nbmodels.runs.samples import strip, texts, write_png
 
     if isinstance(made, Tensor) and made.is_floating_point():
-        import matplotlib.image
-
         buffer = io.BytesIO()
-        matplotlib.image.imsave(buffer, strip(made), format="png")
-        return {"picture": _uri(buffer.getvalue()), "texts": []}
+        write_png(buffer, strip(made))
+        return {"picture": data_uri(buffer.getvalue()), "texts": []}
     return {"picture": None, "texts": texts(made, facts)}
-
-
-def _draw(matrix: Tensor, names: tuple[str, ...], pictures: list[Tensor], captions: list[str]) -> str:
-    """The confusion matrix, and the worst mistakes beside it, as a PNG data URI."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8 if pictures else 4.2, 3.8), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 0.95)) if pictures else (figure, None)
-    axes = left.subplots()
-    share = matrix / matrix.sum(1, keepdim=True).clamp(min=1)
-    axes.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=1)
-    few = len(names) <= 12
-    axes.set_xlabel("said")
-    axes.set_ylabel("true")
-    if few:
-        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-        axes.set_yticks(range(len(names)), names, fontsize=7)
-        for i, row in enumerate(matrix.tolist()):
-            for j, value in enumerate(row):
-                if value:
-                    colour = "white" if share[i, j] > 0.5 else "#444"
-                    axes.text(j, i, value, ha="center", va="center", fontsize=6, color=colour)
-    if right is not None:
-        right.suptitle("the mistakes it was surest of", fontsize=8)
-        grid = right.subplots(2, MISTAKES // 2).flatten()
-        for place in grid:
-            place.axis("off")
-        for place, picture, caption in zip(grid, pictures, captions, strict=False):
-            picture = picture.float() - picture.min()
-            shown = (picture / picture.max().clamp(min=1e-6)).permute(1, 2, 0).squeeze(-1)
-            place.imshow(shown.numpy(), cmap="gray")
-            place.set_title(caption.replace(", said ", "\n→ "), fontsize=6)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    return _uri(buffer.getvalue())
-
-
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -25,10 +25,10 @@ DOTS = {
 }  # fmt: skip
 MUTED = "color:#808891"
 CARD = (
-    "border:1px solid rgba(128,136,145,.35);border-radius:6px;padding:14px 16px;max-width:780px;margin:4px 0;"
+    "border:1px solid rgba(128,136,145,.35);border-radius:6px;padding:14px 16px;max-width:900px;box-sizing:border-box;margin:4px 0;"
     "font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:13px;line-height:1.45"
 )
-CELL = "border:0;border-left:2px solid rgba(128,136,145,.35);padding:0 28px 0 10px;text-align:left;vertical-align:top"
+CELL = "border:0;border-left:2px solid rgba(128,136,145,.35);padding:0 12px 0 10px;width:25%;text-align:left;vertical-align:top"
 CODE = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12px"
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -139,7 +139,7 @@ def _figures(view: dict[str, Any]) -> str:
         for label, value in view["figures"]
     )
     row = '<tr style="background:none;border:0">'
-    return f'<table style="border:0;border-collapse:collapse;margin:12px 0 10px">{row}{cells}</tr></table>'
+    return f'<table style="border:0;border-collapse:collapse;table-layout:fixed;width:100%;margin:12px 0 10px">{row}{cells}</tr></table>'
 
 
 def _chart(view: dict[str, Any]) -> str:
@@ -148,7 +148,7 @@ def _chart(view: dict[str, Any]) -> str:
         return ""
     source = base64.b64encode(drawing.encode()).decode()
     alt = escape(f"curves of {view['name']}: {', '.join(view['series'])}", quote=True)
-    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{source}" style="max-width:100%;display:block">'
+    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{source}" style="max-width:100%;width:100%;display:block">'
 
 
 def _samples(view: dict[str, Any]) -> str:
