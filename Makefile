@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 QUICKSTART := notebooks/00-quickstart.ipynb
 
-.PHONY: setup demo lab check test notebooks bench results clean
+.PHONY: setup demo lab check test notebooks bench results readme clean
 
 setup: $(VENV)/.ready ## make .venv with everything
 
@@ -40,6 +40,9 @@ bench: setup ## the figures of the README, measured here
 
 results: setup ## the table of what each model reaches, measured here (minutes)
 	$(BIN)/python bench/results.py
+
+readme: setup ## the table of models, from their signatures
+	$(BIN)/python scripts/readme.py
 
 clean:
 	rm -rf $(VENV) build dist artifacts nbmodels/views/static extension/node_modules

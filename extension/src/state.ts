@@ -168,9 +168,9 @@ export function align(splits: Splits, smoothed: boolean, log: boolean): Aligned 
   return { x, train: column(train), smooth: smoothed ? column([train[0], smooth(train[1])]) : [], val: column(val) };
 }
 
-/** A running mean that remembers about a twentieth of the curve, free of the pull of its first value. */
+/** A running mean that remembers about a fortieth of the curve, free of the pull of its first value. */
 export function smooth(data: Value[]): Value[] {
-  const keep = 1 - 1 / Math.max(2, data.length / 20);
+  const keep = 1 - 1 / Math.max(2, data.length / 40);
   let sum = 0;
   let weight = 0;
   return data.map((value) => {

@@ -6,7 +6,6 @@ import base64
 import io
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 MOST = 8  # mistakes shown
@@ -26,7 +25,8 @@ def draw(matrix: Tensor, names: tuple[str, ...], pictures: list[Tensor], caption
 
     figure = Figure(figsize=(8, 3.8) if pictures else (4.2, 3.8), layout="constrained")
     if pictures:
-        left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(1, 0.95)))
+        halves: Any = figure.subfigures(1, 2, width_ratios=(1, 0.95))
+        left, right = halves
         _mistakes(right, pictures, captions)
     _matrix((left if pictures else figure).subplots(), matrix, names)
     buffer = io.BytesIO()

@@ -134,6 +134,8 @@ class Recorder(L.Callback):
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count, and every fifth of a second read and write."""
+        if not self._samples and not self._window_samples:
+            self.pulse.tell(first_step=time.time())
         self._window_samples += _size(batch)
         now = time.monotonic()
         if now - self._last >= PERIOD:

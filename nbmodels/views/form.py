@@ -136,7 +136,7 @@ class Panel(widgets.VBox):
     def _show(self, _: Any = None) -> None:
         """The line as the fields are now, or why it cannot be run."""
         try:
-            self._line.value = f'<code style="user-select:all">{escape(self.line)}</code>'
+            self._line.value = f'<code style="user-select:all;margin-left:8px">{escape(self.line)}</code>'
             self._say("")
         except BigModelError as error:
             self._say(str(error))

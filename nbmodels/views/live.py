@@ -55,13 +55,15 @@ class LiveView(anywidget.AnyWidget):
 
     def __init__(self, run: Run, lang: str = "", on_end: Callable[[dict[str, Any]], None] | None = None) -> None:
         self._run, self._on_end, self._readings = run, on_end, Readings(run.folder)
+        self._watching, self._looking, self._closed = threading.Lock(), threading.Lock(), threading.Event()
         first = snapshot(run.folder, self._readings)
         samples = first.pop("samples")
         super().__init__(view=first, samples=samples, lang=lang, _esm=asset("live.js"), _css=asset("live.css"))
         self.on_msg(self._asked)
-        self._watching, self._looking = threading.Lock(), threading.Lock()
-        self._closed = threading.Event()
         self.watch()
+
+    def __repr__(self) -> str:
+        return f"<LiveView {self._run.name}: {self.view.get('state')}>"
 
     def watch(self) -> None:
         """Follow the folder from a thread until the run has ended; does nothing where one follows already."""
@@ -82,11 +84,12 @@ class LiveView(anywidget.AnyWidget):
         finally:
             self._watching.release()
         if self._on_end and not self._closed.is_set():
-            self._on_end({**self.view, "samples": self.samples})
+            with contextlib.suppress(Exception):  # a kernel on its way out takes no more output; a thread never prints
+                self._on_end({**self.view, "samples": self.samples})
 
     def _look(self) -> None:
         """Send what changed, in one message; a folder that is gone or a page that left is no matter."""
-        with contextlib.suppress(OSError, BigModelError), self._looking:
+        with contextlib.suppress(OSError, ValueError, BigModelError), self._looking:
             seen = snapshot(self._run.folder, self._readings)
             samples = seen.pop("samples")
             with self.hold_sync():
@@ -99,9 +102,16 @@ class LiveView(anywidget.AnyWidget):
         except (BigModelError, OSError, ValueError, TypeError) as error:
             self.send({"error": str(error)})
 
+    def _stop(self) -> None:
+        """In a thread of its own: a step that does not end is waited for before it is ended by force."""
+        try:
+            self._run.stop()
+        except (BigModelError, OSError) as error:
+            self.send({"error": str(error)})
+
     def _do(self, what: Any, value: Any) -> None:
         if what == "stop":
-            threading.Thread(target=self._run.stop, name=f"stop-{self._run.name}", daemon=True).start()
+            threading.Thread(target=self._stop, name=f"stop-{self._run.name}", daemon=True).start()
         elif what == "pause":
             self._run.pause()
         elif what == "resume":

@@ -25,10 +25,15 @@ DOTS = {
 }  # fmt: skip
 MUTED = "color:#808891"
 CARD = (
-    "border:1px solid rgba(128,136,145,.35);border-radius:6px;padding:14px 16px;max-width:900px;box-sizing:border-box;margin:4px 0;"
-    "font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:13px;line-height:1.45"
+    "border:1px solid rgba(128,136,145,.35);border-radius:6px;padding:14px 16px;max-width:900px;margin:4px 0;"
+    "box-sizing:border-box;font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;"
+    "font-size:13px;line-height:1.45"
 )
-CELL = "border:0;border-left:2px solid rgba(128,136,145,.35);padding:0 12px 0 10px;width:25%;text-align:left;vertical-align:top"
+CELL = (
+    "border:0;border-left:2px solid rgba(128,136,145,.35);padding:0 12px 0 10px;width:25%;"
+    "text-align:left;vertical-align:top"
+)
+TABLE = "border:0;border-collapse:collapse;table-layout:fixed;width:100%;margin:12px 0 10px"
 CODE = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12px"
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -139,7 +144,7 @@ def _figures(view: dict[str, Any]) -> str:
         for label, value in view["figures"]
     )
     row = '<tr style="background:none;border:0">'
-    return f'<table style="border:0;border-collapse:collapse;table-layout:fixed;width:100%;margin:12px 0 10px">{row}{cells}</tr></table>'
+    return f'<table style="{TABLE}">{row}{cells}</tr></table>'
 
 
 def _chart(view: dict[str, Any]) -> str:
@@ -187,7 +192,9 @@ def _foot(view: dict[str, Any]) -> str:
     parts += [escape(view["device"])] if view["device"] else []
     if view["state"] in ("stopped", "running", "paused"):
         word = "resume" if view["state"] == "stopped" else "attach"
-        parts.append(f'<code style="{CODE};background:none">%bigmodel {word} {escape(view["name"])}</code>')
+        parts.append(
+            f'<code style="{CODE};background:none;white-space:nowrap">%bigmodel {word} {escape(view["name"])}</code>'
+        )
     rule = "border-top:1px solid rgba(128,136,145,.25);margin-top:12px;padding-top:8px"
     return f'<div style="{rule};{MUTED};font-size:12px">{" &nbsp;·&nbsp; ".join(parts)}</div>' if parts else ""
 

@@ -7,6 +7,7 @@ import threading
 import uuid
 from typing import Any
 
+from nbmodels.errors import RunError
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE
 from nbmodels.runs.run import Run
@@ -30,7 +31,11 @@ def show(run: Run) -> None:
     if not _notebook():
         sys.stdout.write(report.text(view) + "\n")
     elif attended() and view["state"] in ALIVE:
-        _show_live(run)
+        try:
+            _show_live(run)
+        except RunError as error:  # the view is not built: the run goes on, and its handle is not lost for that
+            _display(report.bundle(view))
+            sys.stderr.write(f"{error}\n")
     else:
         _display(report.bundle(view))
 

@@ -2,7 +2,7 @@
 
 import { alive, clock, commands, done, mayBeLog, progress, rate, readRate, sentence, share } from "../state";
 import type { Command, Sample, Snapshot } from "../state";
-import { label, type Lang, type Words, wordsFor } from "../words";
+import { fill, label, type Lang, type Words, wordsFor } from "../words";
 import { Chart, type Look } from "./chart";
 import { copy, make, say } from "./dom";
 import { Samples } from "./samples";
@@ -188,7 +188,7 @@ export class Card {
     say(this.where, text);
     say(this.clock, clock(view, this.words));
     // Spoken once an epoch and at each change of state, not five times a second.
-    say(this.heard, `${view.name}: ${this.words[view.state]}, ${this.words.epoch} ${view.epoch ?? 0}`);
+    say(this.heard, `${view.name}: ${this.words[view.state]}, ${fill(this.words.atEpoch, String(view.epoch ?? 0))}`);
   }
 
   private drawError(view: Snapshot): void {

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import { align, count, extent, figure, lastStep, newest, type Snapshot, type Splits } from "../state";
-import { label, type Lang, type Words } from "../words";
+import { fill, label, type Lang, type Words } from "../words";
 import { make, say } from "./dom";
 
 const HEIGHT = 168;
@@ -45,7 +45,7 @@ export class Chart {
     this.splits = splits;
     this.look = { ...look };
     this.steps = lastStep(view);
-    say(this.end, `${this.words.step} ${count(this.steps)}`);
+    say(this.end, fill(this.words.atStep, count(this.steps)));
     if (this.plot && other) this.drop();
     if (this.plot) this.plot.setData(this.data());
     else this.start();
@@ -133,7 +133,7 @@ export class Chart {
       for (let back = index; back >= 0; back--) if (data[back] != null) return figure(data[back]);
       return "—";
     };
-    const parts = [`${this.words.step} ${count(self.data[0][index] ?? 0)}`];
+    const parts = [fill(this.words.atStep, count(self.data[0][index] ?? 0))];
     if (this.splits.train) parts.push(`${this.words.train} ${near(this.look.smooth ? 2 : 1)}`);
     if (this.splits.val) parts.push(`${this.words.val} ${near(3)}`);
     this.value.classList.add("nbm-hover");

@@ -1,7 +1,7 @@
 // What the model made, through the epochs: pictures in a strip, texts side by side.
 
 import { type Sample } from "../state";
-import { type Words } from "../words";
+import { fill, type Words } from "../words";
 import { make } from "./dom";
 
 export class Samples {
@@ -21,7 +21,7 @@ export class Samples {
 
   private one(sample: Sample): HTMLElement {
     const figure = make("figure", "nbm-sample");
-    const caption = `${this.words.epoch} ${sample.epoch ?? ""}`;
+    const caption = fill(this.words.atEpoch, String(sample.epoch ?? ""));
     // Only pictures that came with the snapshot: nothing is fetched.
     if (sample.src?.startsWith("data:image/")) figure.append(make("img", "", "", { src: sample.src, alt: `${this.words.samples}, ${caption}` }));
     else figure.append(make("pre", "", sample.text ?? "", { tabindex: "0" }));
