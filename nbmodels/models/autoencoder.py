@@ -1,7 +1,8 @@
 """Autoencoder: dense layers squeeze a picture into a short code, their mirror paints it again from the code.
 
 Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks" (Science, 2006), trained from
-end to end, with ReLU in place of their stacked Boltzmann machines.
+end to end in place of their stacked Boltzmann machines, with GELU (Hendrycks and Gimpel, 2016), which unlike ReLU
+leaves no value of a short code dead.
 
     input   [B, C, S, S] pictures
     output  [B, C, S, S] reconstructions
@@ -21,10 +22,10 @@ from torch import Tensor, nn
 
 
 def stack(widths: list[int]) -> nn.Sequential:
-    """Dense layers of these widths with a ReLU between any two: [B, widths[0]] -> [B, widths[-1]]."""
+    """Dense layers of these widths with a GELU between any two: [B, widths[0]] -> [B, widths[-1]]."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        layers += [nn.Linear(inputs, outputs), nn.GELU()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -46,7 +47,7 @@ class Autoencoder(L.LightningModule):
     tasks = ("classification", "regression", "autoencoding")
     metric = "loss"
     default_data = "digits"
-    recipe = {"epochs": 20, "batch_size": 64, "schedule": "cosine"}
+    recipe = {"epochs": 30, "batch_size": 32, "schedule": "cosine"}
     paper = "Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks"
     formula = r"\hat x = g(f(x)), \qquad L = \tfrac{1}{CS^2} \lVert x - \hat x \rVert^2"
 
@@ -55,7 +56,7 @@ class Autoencoder(L.LightningModule):
         in_channels: int = 1,
         image_size: int = 28,
         hidden: tuple[int, ...] | None = None,
-        lr: float = 1e-3,
+        lr: float = 5e-3,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -68,7 +69,7 @@ class Autoencoder(L.LightningModule):
 
     def encode(self, x: Tensor) -> Tensor:
         """[B, C, S, S] pictures -> [B, D] codes."""
-        return F.relu(self.encoder(x.flatten(1)))
+        return F.gelu(self.encoder(x.flatten(1)))
 
     def decode(self, code: Tensor) -> Tensor:
         """[B, D] codes -> [B, C, S, S] pictures."""

@@ -93,7 +93,7 @@ class CNN(L.LightningModule):
         padding: Literal["valid", "same"] = "valid",
         dense: int = 64,
         dropout: float = 0.0,
-        lr: float = 2e-3,
+        lr: float = 3e-3,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

@@ -78,7 +78,7 @@ class LSTM(L.LightningModule):
     tasks = ("classification", "tagging")
     metric = "accuracy"
     default_data = "movie-reviews"
-    recipe = {"epochs": 8, "batch_size": 64, "schedule": "one-cycle"}
+    recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle"}
     paper = "Hochreiter & Schmidhuber 1997, Long short-term memory"
     formula = (
         r"i, f, o = \sigma(W x_t + U h_{t-1} + b), \quad g = \tanh(W_g x_t + U_g h_{t-1} + b_g), \quad "
@@ -95,9 +95,9 @@ class LSTM(L.LightningModule):
         layers: int = 1,
         bidirectional: bool = False,
         pooling: Literal["max", "mean", "last"] = "max",
-        word_dropout: float = 0.3,
+        word_dropout: float = 0.1,
         dropout: float = 0.5,
-        lr: float = 2e-3,
+        lr: float = 4e-3,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

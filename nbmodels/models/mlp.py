@@ -69,7 +69,7 @@ class MLP(L.LightningModule):
     tasks = ("classification", "regression")
     metric = "accuracy"  # in a regression the instance says "mae"
     default_data = "digits"
-    recipe = {"epochs": 10, "batch_size": 64, "schedule": "one-cycle"}
+    recipe = {"epochs": 15, "batch_size": 64, "schedule": "one-cycle"}
     paper = "Rumelhart et al. 1986, Learning representations by back-propagating errors"
     formula = r"h_l = \phi(W_l h_{l-1} + b_l), \qquad \hat y = W h_L + b"
 

@@ -113,7 +113,8 @@ def device_words(trainer: L.Trainer, training: Training) -> str:
     """`cpu, 2 threads, bf16`, as the foot of the view says it."""
     root = trainer.strategy.root_device
     name = torch.cuda.get_device_name(root) if root.type == "cuda" else root.type
-    threads = f", {torch.get_num_threads()} threads" if root.type == "cpu" else ""
+    count = torch.get_num_threads()
+    threads = f", {count} thread{'s' * (count > 1)}" if root.type == "cpu" else ""
     return f"{name}{threads}, {PRECISIONS[training.precision][1]}"
 
 

@@ -246,9 +246,12 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
 
 
 def _first_status(spec: Spec) -> dict[str, Any]:
+    import nbmodels
+
     now = time.time()
     return {
         "name": spec.name,
+        "version": nbmodels.__version__,
         "state": "starting",
         "started": now,
         "heartbeat": now,

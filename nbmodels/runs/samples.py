@@ -52,10 +52,10 @@ def strip(pictures: torch.Tensor) -> np.ndarray:
 
 
 def write_png(path: Any, picture: np.ndarray) -> None:
-    """Bytes [H, W, 3] as a PNG file."""
+    """Bytes [H, W, 3] as a PNG, into a path or an open file."""
     from PIL import Image
 
-    Image.fromarray(picture).save(path, optimize=True)
+    Image.fromarray(picture).save(path, "png", optimize=True)
 
 
 def texts(made: Any, facts: Facts) -> list[str]:

@@ -9,16 +9,20 @@ data in the folder; the traceback is printed too, to worker.log.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from nbmodels.errors import BigModelError
 from nbmodels.runs.folder import TEST, RunFolder, write_json
 from nbmodels.runs.pulse import Pulse
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # OpenMP's threads spin while they wait for each other. Beside another busy process on the same cores (a kernel, a
 # browser) that costs most of the speed: on two cores, with two others working, a CNN made 5 to 13 steps a second
@@ -116,9 +120,16 @@ def _explain(error: BaseException) -> tuple[str, str]:
     if shapes := re.search(r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)", first):
         _, got, wants, _ = shapes.groups()
         return f"A layer wants {wants} features and is given {got}", "Look at the model's sizes beside the data's."
-    if isinstance(error, OSError) and error.errno == 28:
-        return "The disk is full", "Make room, then: %bigmodel resume RUN"
+    if any(isinstance(cause, OSError) and cause.errno in FULL for cause in _causes(error)):
+        return "The disk is full", "Make room, then resume the run."
     return f"{type(error).__name__}: {first}" if first else type(error).__name__, ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it came of: torch hides a full disk behind an error of its own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
     metric = _metric(spec, readings)
     return {
         "name": folder.name,
-        "folder": str(folder.path),
+        "folder": _place(folder.path),
         **_asked(spec, folder.name),
         "state": state,
         "error": _error(state, status, folder.name),
@@ -54,6 +54,12 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         "samples": _samples(folder.samples()),
         "version": status.get("version"),
     }
+
+
+def _place(path: Path) -> str:
+    """The folder as seen from the notebook: a shared notebook names no place of the machine it ran on."""
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name
 
 
 def _spec(folder: RunFolder) -> Spec | None:

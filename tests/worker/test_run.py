@@ -234,3 +234,27 @@ def test_a_finished_run_is_not_resumed() -> None:
     run = start(Training(epochs=1), model="linear").wait()
     with pytest.raises(RunError, match="--from run-1"):
         run.resume()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], check=False)
+    if mount.returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        folders.set_runs_root(disk)
+        with pytest.raises(RunFailed, match="disk is full"):
+            start(SHORT).wait()
+        assert not list(disk.rglob("*.part"))
+        (disk / "fill").write_bytes(b"")
+        with pytest.raises(OSError), (disk / "fill").open("wb") as file:
+            while file.write(b"0" * 4096):
+                file.flush()
+        with pytest.raises(RunError, match="No space left"):
+            start(name="run-2")
+        assert not (disk / "run-2").exists()
+    finally:
+        time.sleep(0.5)  # the worker's last word
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
