@@ -36,10 +36,10 @@ notebooks: setup ## execute the notebooks and keep their outputs
 	$(BIN)/python scripts/notebooks.py
 
 bench: setup ## the figures of the README, measured here
-	$(BIN)/python bench/bench.py
+	$(BIN)/python bench/bench.py --write
 
 results: setup ## the table of what each model reaches, measured here (minutes)
-	$(BIN)/python bench/results.py
+	$(BIN)/python bench/results.py --write
 
 readme: setup ## the table of models, from their signatures
 	$(BIN)/python scripts/readme.py

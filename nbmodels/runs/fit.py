@@ -17,7 +17,8 @@ from nbmodels.runs import checkpoint
 from nbmodels.runs.build import arrange_optimizer, build_model, read_objects, start_from
 from nbmodels.runs.checkpoint import AtomicIO, Randomness, Saver
 from nbmodels.runs.control import Control
-from nbmodels.runs.folder import FACTS, RunFolder, write_json
+from nbmodels.runs.folder import FACTS, RunFolder
+from nbmodels.runs.json_file import write_json
 from nbmodels.runs.pulse import Pulse
 from nbmodels.runs.record import Board, Recorder
 from nbmodels.spec import Spec, Training

@@ -18,7 +18,6 @@ This file alone knows these names. It imports no torch.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -32,6 +31,7 @@ import psutil
 
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
+from nbmodels.runs.json_file import read_json, rows, write_json
 from nbmodels.spec import Spec
 
 SPEC, OBJECTS, FACTS, STATUS = "spec.yaml", "objects.pkl", "facts.json", "status.json"
@@ -131,19 +131,18 @@ class RunFolder:
         try:
             with self.file(METRICS).open("rb") as file:
                 file.seek(since)
-                lines = file.read().split(b"\n")[:-1]
+                return rows(file.read())
         except OSError:
             return []
-        return [row for row in map(_row, lines) if row]
 
     def samples(self) -> list[dict[str, Any]]:
         """What the model made: {step, epoch, file: Path}, oldest first."""
+        place = self.file(SAMPLES)
         try:
-            lines = self.file(SAMPLES).joinpath("index.jsonl").read_bytes().split(b"\n")[:-1]
+            made = rows(place.joinpath("index.jsonl").read_bytes())
         except OSError:
             return []
-        rows = [row for row in map(_row, lines) if row]
-        return [{**row, "file": self.file(SAMPLES) / Path(row["file"]).name} for row in rows]
+        return [{**row, "file": place / Path(row["file"]).name} for row in made]
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first; whether one is whole is for the reader to check."""
@@ -270,30 +269,6 @@ def process_started(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time(), 2)
     except psutil.Error:
         return None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; empty when it is missing or broken."""
-    try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Replace a JSON file atomically: a reader sees the old one or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(values, ensure_ascii=False, allow_nan=True), "utf-8")
-    part.replace(path)
-
-
-def _row(line: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
 
 
 def _made(path: Path) -> float:

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nbmodels.errors import BigModelError
-from nbmodels.runs.folder import TEST, RunFolder, write_json
+from nbmodels.runs.folder import TEST, RunFolder
+from nbmodels.runs.json_file import write_json
 from nbmodels.runs.pulse import Pulse
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,73 @@
+"""What each model reaches, measured here: `make results` trains them all and writes the README's table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import statistics
+import tempfile
+from pathlib import Path
+
+import nbmodels
+from nbmodels.runs import folder as folders
+from nbmodels.runs import launch
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- results: made by `make results` -->\n", "<!-- /results -->"
+
+# The line, the figure of the test, and what it has to reach (the published or agreed figure).
+LINES = [
+    ("linear --data fashion-mnist", "test/accuracy", "≥ 0.83"),
+    ("mlp --data fashion-mnist", "test/accuracy", "≥ 0.883"),
+    ("cnn --data digits", "test/accuracy", "≥ 0.96"),
+    ("cnn --data fashion-mnist", "test/accuracy", "≥ 0.895"),
+    ("cnn --data fashion-mnist --padding same", "test/accuracy", "≥ 0.914"),
+    ("autoencoder --data fashion-mnist", "test/loss", "≤ 0.01"),
+    ("lstm --data movie-reviews", "test/accuracy", "≥ 0.74"),
+    ("lstm --data chinese-reviews", "test/accuracy", "≥ 0.82"),
+    ("gpt --data pydoc", "test/loss", "≤ 2"),
+]
+
+
+def measure(line: str, figure: str, seed: int) -> tuple[float, float, float]:
+    """(the test's figure, seconds of training, megabytes of the worker) of one line with one seed."""
+    model, *words = shlex.split(line)
+    options = dict(zip((word.removeprefix("--") for word in words[::2]), words[1::2], strict=True))
+    run = nbmodels.train(model, seed=seed, wait=True, **options)
+    status = run.folder.status()
+    return run.test()["figures"][figure], status["seconds"], status["memory"]["process"] / 1e6
+
+
+def main() -> None:
+    """Train every line with every seed; print the table as it grows; --write puts it in the README."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", help="lines that hold this text")
+    parser.add_argument("--write", action="store_true")
+    asked = parser.parse_args()
+    rows = ["| line | figure | aim | mean | spread | seconds | memory |", "|---|---|---|---|---|---|---|"]
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["NBMODELS_RUNS"] = place
+        folders.set_runs_root(place)
+        launch.warm()
+        launch.wait_warm()
+        for line, figure, aim in LINES:
+            if asked.only not in line:
+                continue
+            figures, seconds, memory = zip(*(measure(line, figure, seed) for seed in range(asked.seeds)), strict=True)
+            spread = f"± {statistics.stdev(figures):.4f}" if asked.seeds > 1 else "–"
+            mean = statistics.mean(figures)
+            rows.append(
+                f"| `{line}` | {figure} | {aim} | {mean:.4f} | {spread} "
+                f"| {statistics.median(seconds):.0f} | {max(memory):.0f} MB |"
+            )
+            print(rows[-1], flush=True)
+    text = "\n".join(rows) + f"\n\nMean of {asked.seeds} seed{'s' * (asked.seeds > 1)}.\n"
+    if asked.write:
+        before, rest = README.read_text("utf-8").split(BEGIN)
+        README.write_text(before + BEGIN + text + END + rest.split(END, 1)[1], "utf-8")
+
+
+if __name__ == "__main__":
+    main()

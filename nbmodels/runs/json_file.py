@@ -1,0 +1,38 @@
+"""JSON in files that are read while they are written: objects replaced whole, lines appended whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; empty when it is missing or broken."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Replace a JSON file atomically: a reader sees the old one or the new one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(values, ensure_ascii=False, allow_nan=True), "utf-8")
+    part.replace(path)
+
+
+def rows(content: bytes) -> list[dict[str, Any]]:
+    """The objects of a file of lines; a last line that is still being written, and a broken one, are left out."""
+    found = map(_row, content.split(b"\n")[:-1])
+    return [row for row in found if row]
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
