@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
+from nbmodels.runs.json_file import rows
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
 PIECE = 4_000_000  # bytes read at once
@@ -26,10 +26,10 @@ class Readings:
     def read(self) -> bool:
         """Take in what is new; True when there was something."""
         found = False
-        while lines := self._new_lines():
+        while piece := self._new_lines():
             found = True
-            for line in lines:
-                self._take(_row(line))
+            for row in rows(piece):
+                self._take(row)
             self._shorten()
         return found
 
@@ -38,7 +38,7 @@ class Readings:
         self.latest: dict[str, float] = {}
         self._offset, self._step = 0, -1.0
 
-    def _new_lines(self) -> list[bytes]:
+    def _new_lines(self) -> bytes:
         """The next whole lines, a few megabytes at most; a line still being written waits."""
         file = self.folder.file(METRICS)
         try:
@@ -48,10 +48,10 @@ class Readings:
                 opened.seek(self._offset)
                 piece = opened.read(PIECE)
         except OSError:
-            return []
+            return b""
         whole = piece.rfind(b"\n") + 1
         self._offset += whole
-        return piece[:whole].splitlines()
+        return piece[:whole]
 
     def _shorten(self) -> None:
         for splits in self.curves.values():
@@ -79,14 +79,6 @@ class Readings:
             for split, (steps, values) in splits.items():
                 count = sum(1 for each in steps if each < step)
                 splits[split] = (steps[:count], values[:count])
-
-
-def _row(line: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
 
 
 def split_name(key: str) -> tuple[str, str] | None:
