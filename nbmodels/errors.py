@@ -14,9 +14,10 @@ The message says what was wrong; `hint` says the nearest valid choice and what t
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-SHORT = 6  # lines of a worker's traceback that are shown
+FRAMES = 2  # of a worker's traceback that are shown
 
 
 class BigModelError(Exception):
@@ -62,9 +63,10 @@ class RunFailed(RunError):
         self.traceback = traceback
 
     def _render_traceback_(self) -> list[str]:
-        """The line, and where in the code it happened: the worker's last two frames."""
-        frames = [line for line in self.traceback.splitlines() if line.startswith("  ")]
-        return [*super()._render_traceback_(), *frames[-SHORT:]]
+        """The line, and where in the code it happened: the last two frames that are no library's."""
+        frames = re.findall(r'^  File ".*(?:\n    .*)*', self.traceback, re.MULTILINE)
+        own = [frame for frame in frames if "site-packages" not in frame] or frames
+        return [*super()._render_traceback_(), *own[-FRAMES:]]
 
 
 class MissingExtra(BigModelError, ImportError):

@@ -244,6 +244,8 @@ class Recorder(L.Callback):
             return
         with torch.no_grad():
             made = make(self._sample_batch)
+        if made is None:  # nothing to look at in this task
+            return
         epoch, step = round(self._epoch(trainer)), trainer.global_step
         write_samples(self.folder, made, step, epoch, self.facts, trainer.logger.experiment)  # type: ignore[union-attr]
 

@@ -34,7 +34,9 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" if node.module == "nbmodels" else node.module for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "nbmodels" else node.module for alias in node.names
+            }
     return {name for name in found if name.startswith("nbmodels")}
 
 

@@ -201,6 +201,22 @@ def test_a_failing_model_gives_one_line_and_the_workers_traceback() -> None:
     assert run.state == "failed"
 
 
+def test_a_plain_module_of_the_notebook_trains() -> None:
+    class Net(torch.nn.Module):
+        def __init__(self, in_features: int = 9, num_classes: int = 3, width: int = 8) -> None:
+            super().__init__()
+            layers = torch.nn.Linear(in_features, width), torch.nn.ReLU(), torch.nn.Linear(width, num_classes)
+            self.layers = torch.nn.Sequential(torch.nn.Flatten(), *layers)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layers(x)
+
+    spec = Spec("own", "notebook:Net", "digits", model_options={"width": 32}, training=Training(epochs=5, lr=0.01))
+    run = train(spec, {"model": Net}, wait=True)
+    assert run.test()["figures"]["test/accuracy"] > 0.8
+    assert run.model.network.layers[1].out_features == 32  # type: ignore[union-attr, index]
+
+
 def test_a_device_that_is_not_here() -> None:
     run = start(Training(device="cuda:7"))
     with pytest.raises(RunFailed, match="--device"):
