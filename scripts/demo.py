@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -13,6 +15,7 @@ from nbconvert import HTMLExporter
 def main(path: Path) -> None:
     """Execute `path`; the committed notebook itself is left as it is."""
     notebook = nbformat.read(path, as_version=4)
+    here = {"metadata": {"path": path.parent}}
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     ).execute()

@@ -17,8 +17,12 @@ def table() -> str:
     rows = ["| model | what it is | default data | options |", "|---|---|---|---|"]
     for name, reference in MODELS.items():
         described = read_source(reference)
-        options = ", ".join(f"`{option.flag} {show(option.default)}`".replace(" `", "`") for option in described.options)
-        rows.append(f"| `{name}` | {described.title.rstrip('.')} | {described.attributes['default_data']} | {options} |")
+        options = ", ".join(
+            f"`{option.flag} {show(option.default)}`".replace(" `", "`") for option in described.options
+        )
+        rows.append(
+            f"| `{name}` | {described.title.rstrip('.')} | {described.attributes['default_data']} | {options} |"
+        )
     return "\n".join(rows) + "\n"
 
 

@@ -9,6 +9,7 @@ data in the folder; the traceback is printed too, to worker.log.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -23,6 +24,7 @@ from nbmodels.runs.folder import TEST, RunFolder
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.pulse import Pulse
 
+NICE = 5  # the kernel and the page come first when all want the processor; alone, a run gets all of it
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # OpenMP's threads spin while they wait for each other. Beside another busy process on the same cores (a kernel, a
@@ -54,6 +56,8 @@ def train(folder: RunFolder) -> int:
     if folder.alive() and folder.status().get("pid"):
         print(f"{folder.name} is being trained already", file=sys.stderr)
         return 2
+    with contextlib.suppress(AttributeError, OSError):  # no such thing on Windows
+        os.nice(NICE)
     pulse = Pulse(folder)
     pulse.start()
     stop_now: type[BaseException] = KeyboardInterrupt
