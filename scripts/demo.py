@@ -15,10 +15,9 @@ from nbconvert import HTMLExporter
 def main(path: Path) -> None:
     """Execute `path`; the committed notebook itself is left as it is."""
     notebook = nbformat.read(path, as_version=4)
-    here = {"metadata": {"path": path.parent}}
-    NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
-    ).execute()
+    with tempfile.TemporaryDirectory() as runs:  # so that every demo makes its first run
+        os.environ["NBMODELS_RUNS"] = runs
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": path.parent}}).execute()
     html, _ = HTMLExporter().from_notebook_node(notebook)
     target = path.with_suffix(".html")
     target.write_text(html, "utf-8")

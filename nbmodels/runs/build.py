@@ -101,7 +101,7 @@ def start_from(model: nn.Module, start: str, runs: Path) -> None:
 
 def arrange_optimizer(model: L.LightningModule, training: Training) -> None:
     """Let the user's optimiser, learning rate, decay and schedule win over the model's own."""
-    asked = (training.optimizer, training.lr, training.weight_decay, training.schedule)
+    asked = (training.optimizer, training.lr, training.weight_decay, training.schedule, training.clip)
     if all(value is None for value in asked) or not model.automatic_optimization:
         return
     own: Callable[[], Any] = model.configure_optimizers
@@ -128,11 +128,15 @@ def _change_optimizer(made: torch.optim.Optimizer, training: Training) -> torch.
         keys = ("params", "lr", "weight_decay")
         groups = [{key: group[key] for key in keys if key in group} for group in made.param_groups]
         made = OPTIMIZERS[training.optimizer](groups, lr=made.defaults["lr"])
+    decayed = [group for group in made.param_groups if group.get("weight_decay")] or made.param_groups
+    for group in decayed if training.weight_decay is not None else ():
+        group["weight_decay"] = training.weight_decay  # a group that the model leaves undecayed stays so
     for group in made.param_groups:
-        if training.lr is not None:
-            group["lr"] = training.lr
-        if training.weight_decay is not None:
-            group["weight_decay"] = training.weight_decay
+        group["lr"] = group["lr"] if training.lr is None else training.lr
+    if training.clip is not None and training.precision != "32" and made.defaults.get("fused"):
+        # Lightning clips no fused optimiser under mixed precision: the same one, step by step
+        groups = [{key: value for key, value in group.items() if key != "fused"} for group in made.param_groups]
+        made = type(made)(groups, **{**made.defaults, "fused": False})
     return made
 
 

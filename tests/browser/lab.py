@@ -233,7 +233,11 @@ class Notebook:
 
     def _ready(self) -> None:
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-        self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.context?.isReady")
+        # A cell that is run before the session stands makes the Lab ask for a kernel.
+        session = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext"
+        self.page.wait_for_function(
+            f"{session}?.isReady && {session}.session?.kernel?.connectionStatus === 'connected'"
+        )
         self.idle()
 
 

@@ -274,3 +274,16 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
     finally:
         time.sleep(0.5)  # the worker's last word
         subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
+def test_options_of_the_training_reach_the_optimiser() -> None:
+    asked = Training(epochs=1, precision="bf16", clip=0.5, lr=3e-4, weight_decay=0.25, schedule="constant", limit=100)
+    run = start(asked).wait()
+    from nbmodels.runs import checkpoint
+
+    path = checkpoint.newest(run.folder)
+    assert path is not None
+    group = checkpoint.load(path)["optimizer_states"][0]["param_groups"][0]
+    assert (group["lr"], group["weight_decay"]) == (3e-4, 0.25)
+    assert run.folder.status()["device"].endswith("bf16")
+    assert run.folder.status()["step"] == 4
