@@ -20,9 +20,14 @@ from playwright.sync_api import Locator, Page, expect
 
 TOKEN = "nbmodels"
 PATIENCE = 45  # seconds for anything that has to happen: a slow machine, busy with other things
-DIRECTORIES = (
-    "JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR JUPYTERLAB_SETTINGS_DIR JUPYTERLAB_WORKSPACES_DIR IPYTHONDIR"
-).split()
+DIRECTORIES = [
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+    "IPYTHONDIR",
+]
 NO_NEWS = '{"fetchNews": "false", "checkForUpdates": false}'
 
 
