@@ -31,23 +31,27 @@ def checkout(place: Path) -> Path:
 def peak(command: list[str], place: Path) -> int:
     """Run a command and return the most memory (bytes, resident) that it and all it started held at once.
 
-    A run has a session of its own and is nobody's child, so it is found by the folder it works on.
+    A run has a session of its own and is nobody's child, so all are found by the environment they were given.
     """
-    environment = {**os.environ, "NBMODELS_RUNS": str(place / "made"), "HOME": str(place)}
+    runs = str(place / "made")
+    environment = {**os.environ, "NBMODELS_RUNS": runs, "HOME": str(place)}
     before = set(psutil.pids())
     process = subprocess.Popen(command, cwd=place, env=environment)
     most = 0
     while process.poll() is None:
-        most = max(most, sum(map(resident, set(psutil.pids()) - before)))
+        most = max(most, sum(resident(pid, runs) for pid in set(psutil.pids()) - before))
         time.sleep(0.2)
     assert process.returncode == 0
     return most
 
 
-def resident(pid: int) -> int:
-    """A process's own memory: what it shares with the one that it was forked from is counted once."""
+def resident(pid: int, runs: str) -> int:
+    """The memory of one of ours, 0 of any other; what it shares with the one it was forked from is counted once."""
     try:
-        full = psutil.Process(pid).memory_full_info()
+        process = psutil.Process(pid)
+        if process.environ().get("NBMODELS_RUNS") != runs:
+            return 0
+        full = process.memory_full_info()
         return int(getattr(full, "pss", full.rss))
     except psutil.Error:
         return 0
