@@ -30,6 +30,8 @@ DIRECTORIES = [
 ]
 NO_NEWS = '{"fetchNews": "false", "checkForUpdates": false}'
 
+expect.set_options(timeout=PATIENCE * 1000)
+
 
 def until(true: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait until the call gives something true, and give that."""
@@ -71,10 +73,6 @@ class Lab:
             return json.loads(self.runs.joinpath(run, "status.json").read_text("utf-8"))
         except (OSError, ValueError):
             return {}
-
-    def control(self, run: str) -> dict[str, Any]:
-        """What is asked of a run now."""
-        return json.loads(self.runs.joinpath(run, "control.json").read_text("utf-8"))
 
     def end_runs(self) -> None:
         """Kill the workers of this server's runs: a test that fails leaves none behind."""
@@ -197,7 +195,7 @@ class Notebook:
     def run(self, place: int) -> str:
         """Run a cell, wait for its end, and give what it said as text."""
         self.start(place)
-        expect(self.prompt(place)).to_have_text(re.compile(r"\[\d+\]:"), timeout=PATIENCE * 1000)
+        expect(self.prompt(place)).to_have_text(re.compile(r"\[\d+\]:"))
         return self.text(place)
 
     def cell(self, place: int) -> Locator:
@@ -254,7 +252,7 @@ class View:
 
     def wait(self, state: str) -> None:
         """Wait until the view shows this state."""
-        expect(self.element).to_have_attribute("data-state", state, timeout=PATIENCE * 1000)
+        expect(self.element).to_have_attribute("data-state", state)
 
     def at_work(self) -> None:
         """Wait until curves are drawn and the view moves."""
