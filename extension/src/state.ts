@@ -188,7 +188,7 @@ export function extent(splits: Splits): [number, number] {
   const top = order[order.length - 1];
   if (low === undefined || top === undefined) return [0, 1];
   const usual = order[Math.floor(0.97 * (order.length - 1))] ?? top;
-  const high = usual > low && top - low > 4 * (usual - low) ? usual + 0.5 * (usual - low) : top;
+  const high = order.length >= 20 && usual > low && top - low > 4 * (usual - low) ? usual + 0.5 * (usual - low) : top;
   const room = (high - low || Math.abs(high) || 1) * 0.06;
   return [low >= 0 && low < 0.25 * high ? 0 : low - room, high + room];
 }

@@ -1,4 +1,4 @@
-// Wiring: the anywidget entry. The kernel sets the traits `view`, `samples`, `lang`; buttons send messages back.
+// Wiring: the anywidget entry. The kernel sets the traits `view`, `samples`, `beat`, `lang`; buttons send messages back.
 
 import "uplot/dist/uPlot.min.css";
 import "./live.css";
@@ -6,7 +6,10 @@ import type { Command, Sample, Snapshot } from "./state";
 import { Card } from "./view/card";
 import { pickLang } from "./words";
 
+const SILENCE = 15_000; // milliseconds without a beat after which the kernel counts as gone
+
 interface Traits {
+  beat: number;
   view: Snapshot;
   samples: Sample[];
   lang: string;
@@ -22,9 +25,16 @@ interface Model {
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const card = new Card(pickLang(model.get("lang"), navigator.language), (command) => model.send(command));
   el.append(card.element);
+  let heard = Date.now();
+  const beat = (): void => {
+    heard = Date.now();
+    card.silence(false);
+  };
+  const watch = setInterval(() => card.silence(Date.now() - heard > SILENCE), 3_000);
   const draw = (): void => card.draw(model.get("view"));
   const drawSamples = (): void => card.drawSamples(model.get("samples"));
   const hear = (content: { error?: string }): void => card.complain(content.error ?? "");
+  model.on("change:beat", beat);
   model.on("change:view", draw);
   model.on("change:samples", drawSamples);
   model.on("msg:custom", hear);
@@ -32,6 +42,8 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   draw();
   drawSamples();
   return () => {
+    clearInterval(watch);
+    model.off("change:beat", beat);
     model.off("change:view", draw);
     model.off("change:samples", drawSamples);
     model.off("msg:custom", hear);

@@ -39,6 +39,7 @@ const english = {
   hours: "{0} h",
   days: "{0} d",
   took: "took {0}",
+  silent: "no word from the kernel; %bigmodel attach {0} shows the run",
 };
 
 export type Words = Record<keyof typeof english, string>;
@@ -80,6 +81,7 @@ const chinese: Words = {
   hours: "{0} 小时",
   days: "{0} 天",
   took: "用时 {0}",
+  silent: "内核没有回应；用 %bigmodel attach {0} 查看",
 };
 
 // Labels that come with the snapshot, word by word.

@@ -133,7 +133,8 @@ def robust_high(values: list[float]) -> float:
     order = sorted(values)
     usual, top = order[int(0.97 * (len(order) - 1))], order[-1]
     spread = usual - order[0]
-    return top if top - order[0] <= 4 * spread or not spread else usual + 0.5 * spread
+    few = len(order) < 20  # of a young run, the first values are the curve
+    return top if few or top - order[0] <= 4 * spread or not spread else usual + 0.5 * spread
 
 
 def any_values(curve: Any) -> bool:

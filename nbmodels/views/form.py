@@ -139,6 +139,7 @@ class Panel(widgets.VBox):
             self._line.value = f'<code style="user-select:all;margin-left:8px">{escape(self.line)}</code>'
             self._say("")
         except BigModelError as error:
+            self._line.value = ""
             self._say(str(error))
 
     def _say(self, what: str) -> None:

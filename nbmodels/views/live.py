@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from nbmodels.views.snapshot import snapshot
 
 STATIC = Path(__file__).parent / "static"
 PERIOD = 0.2  # seconds between two looks: no eye follows more than five pictures a second
+BEAT = 3  # seconds
 REST = 1.0  # seconds between two looks at a run that is paused
 
 
@@ -52,6 +54,7 @@ class LiveView(anywidget.AnyWidget):
     view = traitlets.Dict().tag(sync=True)
     samples: Any = traitlets.List().tag(sync=True)
     lang = traitlets.Unicode("").tag(sync=True)
+    beat = traitlets.Int(0).tag(sync=True)  # moves while the kernel lives: a page cannot see otherwise that it died
 
     def __init__(self, run: Run, lang: str = "", on_end: Callable[[dict[str, Any]], None] | None = None) -> None:
         self._run, self._on_end, self._readings = run, on_end, Readings(run.folder)
@@ -79,6 +82,7 @@ class LiveView(anywidget.AnyWidget):
         try:
             while not self._closed.wait(REST if self.view["state"] == "paused" else PERIOD):
                 self._look()
+                self.beat = int(time.time()) // BEAT
                 if self.view["state"] not in ALIVE:
                     break
         finally:

@@ -122,7 +122,10 @@ def _figures(metric: str | None, status: dict[str, Any], latest: dict[str, float
     """The four figures on top: [label, text]."""
     wanted = ["val/" + metric] if metric and metric != "loss" else []
     wanted += ["val/loss", "train/loss"]
-    shown = [[key.replace("/", " ").replace("_", " "), figure(latest.get(key))] for key in wanted[:2]]
+    if latest and not any(key.startswith("val/") for key in latest):  # nothing is validated
+        wanted = [key.replace("val/", "train/") for key in wanted]
+    wanted = list(dict.fromkeys(wanted))[:2]
+    shown = [[key.replace("/", " ").replace("_", " "), figure(latest.get(key))] for key in wanted]
     memory = status.get("memory") or {}
     held = memory.get("device") or memory.get("process")
     return [

@@ -39,6 +39,7 @@ export class Card {
   private readonly copyButton: HTMLButtonElement;
   private view: Snapshot | null = null;
   private pending: Verb | null = null;
+  private silent = false;
 
   constructor(
     private readonly lang: Lang,
@@ -79,6 +80,16 @@ export class Card {
     this.pending = null;
     say(this.note, text);
     if (this.view) this.drawButtons(this.view);
+  }
+
+  /** Nothing is heard of the kernel: what is drawn may be old, and a button reaches nobody. The run itself goes on. */
+  silence(silent: boolean): void {
+    if (!this.view || silent === this.silent) return;
+    this.silent = silent && alive(this.view.state);
+    this.element.classList.toggle("nbm-silent", this.silent);
+    say(this.note, this.silent ? fill(this.words.silent, this.view.name) : "");
+    this.rateInput.disabled = this.silent || !alive(this.view.state);
+    for (const button of this.buttons.querySelectorAll("button")) button.disabled = this.silent;
   }
 
   /** The page has new colours. */
