@@ -27,12 +27,6 @@ from nbmodels.runs.pulse import Pulse
 NICE = 5  # the kernel and the page come first when all want the processor; alone, a run gets all of it
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
-# OpenMP's threads spin while they wait for each other. Beside another busy process on the same cores (a kernel, a
-# browser) that costs most of the speed; not spinning at all costs a third of it when the cores are free. A short spin
-# is between: on two cores under load a CNN made 10 to 14 steps a second spinning, 28 to 40 passive, 34 to 45 with 2,000
-# spins. libgomp reads it when torch is loaded, which happens below this line.
-os.environ.setdefault("GOMP_SPINCOUNT", "5000")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Work on the folder that the arguments name; the exit code says whether it went well."""
