@@ -11,7 +11,9 @@ QUICKSTART := notebooks/00-quickstart.ipynb
 
 setup: $(VENV)/.ready ## make .venv with everything
 
-$(VENV)/.ready: pyproject.toml constraints-dev.txt extension/package-lock.json extension/hatch_build.py
+FRONT_END := $(wildcard extension/src/*.* extension/src/view/*.*) extension/package-lock.json extension/hatch_build.py
+
+$(VENV)/.ready: pyproject.toml constraints-dev.txt $(FRONT_END)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade "pip>=24"
 	$(PIP) install --quiet --constraint constraints-dev.txt --editable ".[test]"
