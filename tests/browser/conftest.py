@@ -27,10 +27,14 @@ ARGUMENTS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a browser every test of this folder is skipped, and says why."""
-    if CHROMIUM is None:
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
+    """Without a browser every test of this folder is skipped, and says why; with one it has a second chance.
+
+    A page, a server, a kernel and a worker share two cores: what fails twice is broken, what fails once was late.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
+            if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="needs a browser: apt-get install chromium"))
 
 

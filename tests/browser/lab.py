@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import psutil
 from playwright.sync_api import Locator, Page, expect
 
 TOKEN = "nbmodels"
-PATIENCE = 45  # seconds for anything that has to happen: a slow machine, busy with other things
+PATIENCE = 75  # seconds for anything that has to happen: a slow machine, busy with other things
 DIRECTORIES = [
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_DATA_DIR",
@@ -75,15 +76,17 @@ class Lab:
             return {}
 
     def end_runs(self) -> None:
-        """Kill the workers of this server's runs: a test that fails leaves none behind."""
+        """Kill the workers of this server's runs and clear them away: a test leaves nothing to the next."""
         for file in self.runs.glob("*/status.json"):
             status = self.status(file.parent.name)
             try:
                 worker = psutil.Process(status.get("pid") or -1)
                 if round(worker.create_time(), 2) == status.get("process_started"):
                     worker.kill()
+                    worker.wait(10)
             except (psutil.Error, ValueError):
                 continue
+        shutil.rmtree(self.runs, ignore_errors=True)
 
     def close(self) -> None:
         """End the server, its kernels and its runs."""
