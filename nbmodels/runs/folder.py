@@ -250,6 +250,8 @@ def _first_status(spec: Spec) -> dict[str, Any]:
     now = time.time()
     return {
         "name": spec.name,
+        "model": spec.model,
+        "data": spec.data,
         "version": nbmodels.__version__,
         "state": "starting",
         "started": now,

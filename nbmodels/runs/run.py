@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmodels.errors import RunError, RunFailed
 from nbmodels.runs import folder as folders
-from nbmodels.runs import launch
+from nbmodels.runs import launch, places
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE, RunFolder
 from nbmodels.spec import Spec
@@ -32,6 +32,7 @@ def train(spec: Spec, objects: dict[str, Any] | None = None, wait: bool | None =
         wait: None waits only where nobody can answer (nbclient, papermill, a pipe).
     """
     run = Run(folders.create(spec, launch.pickled(objects) if objects else None))
+    places.note(run.folder.path.parent)
     launch.start(run.folder)
     if wait or (wait is None and not attended()):
         run.wait()

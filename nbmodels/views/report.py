@@ -86,7 +86,7 @@ def bundle(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def _faces(view: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: view[key] for key in ("name", "folder", "version")}
+    kept = {key: view[key] for key in ("id", "name", "folder", "started", "version")}
     return {
         "application/vnd.nbmodels.run+json": {**kept, "snapshot": small(view)},
         "text/html": html(view),

@@ -11,6 +11,7 @@ from nbmodels.errors import BigModelError
 from nbmodels.models import MODELS
 from nbmodels.options import read_source
 from nbmodels.runs.folder import ALIVE, RunFolder
+from nbmodels.runs.places import place_id
 from nbmodels.spec import NOTEBOOK, Spec
 from nbmodels.views import command
 from nbmodels.views.readings import Curve, Readings, thin
@@ -32,7 +33,7 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         readings: Its curves as far as they were read; a watcher hands in its own so that nothing is read twice.
 
     Returns:
-        name, title, model, data, state (`lost` included), error, hint, epoch (the one in work, from 1), epochs, step,
+        id, name, title, model, data, started, state (`lost` included), error, hint, epoch (the one in work, from 1), epochs, step,
         steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples, options,
         command, folder, version.
     """
@@ -42,8 +43,10 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
     state = folder.state(status)
     metric = _metric(spec, readings)
     return {
+        "id": f"{place_id(folder.path.parent)}/{folder.name}",
         "name": folder.name,
         "folder": _place(folder.path),
+        "started": plain(status.get("started")),
         **_asked(spec, folder.name),
         "state": state,
         "error": _error(state, status, folder.name),
