@@ -29,6 +29,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const beat = (): void => {
     heard = Date.now();
     card.silence(false);
+    card.insist(); // the kernel lives: it hears this one
   };
   const watch = setInterval(() => card.silence(Date.now() - heard > SILENCE), 3_000);
   const draw = (): void => card.draw(model.get("view"));

@@ -8,7 +8,6 @@ from typing import Any
 import lightning.pytorch as L
 
 from nbmodels.runs.checkpoint import Saver
-from nbmodels.runs.folder import RunFolder
 from nbmodels.runs.pulse import Pulse
 
 # What a scheduler computes the next learning rate from; OneCycleLR keeps its own in the optimiser's groups.
@@ -21,25 +20,37 @@ class StopNow(BaseException):
 
 
 class Control(L.Callback):
-    """Reads the pulse after every step; `stopped` says that the run was ended by hand."""
+    """Reads the pulse after every step; `stopped` says that the run was ended by hand.
 
-    def __init__(self, folder: RunFolder, pulse: Pulse, saver: Saver) -> None:
-        self.folder, self.pulse, self.saver, self.stopped = folder, pulse, saver, False
+    Its state is the learning rate that was done last: one that was asked for after a checkpoint is done again when the
+    run goes on from there, and no other.
+    """
+
+    def __init__(self, pulse: Pulse, saver: Saver) -> None:
+        self.pulse, self.saver, self.stopped = pulse, saver, False
         self.paused_seconds, self._asked = 0.0, None  # type: float, float | None
+        self._lr_done: tuple[float, float] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which learning rate the optimiser's state already holds."""
+        return {"lr_done": self._lr_done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As the checkpoint says."""
+        self._lr_done = tuple(state["lr_done"]) if state.get("lr_done") else None
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Do what is asked; costs two comparisons when nothing is."""
-        if self.pulse.want == "run" and self.pulse.lr is None:
+        if self.pulse.want == "run" and self.pulse.lr == self._lr_done:
             return
         if self.pulse.want == "pause":
             self._pause(trainer)
-        if self.pulse.lr is not None:
-            scale_learning_rate(trainer, self.pulse.lr)
-            self.pulse.tell(lr=self.pulse.lr)
-            self.pulse.lr = None
-            self.folder.ask(lr=None)
+        if (asked := self.pulse.lr) is not None and asked != self._lr_done:
+            scale_learning_rate(trainer, asked[0])
+            self.pulse.tell(lr=asked[0])
+            self._lr_done = asked
         if self.pulse.want == "stop" and not trainer.is_last_batch:
             self._stop(trainer)
 
@@ -72,7 +83,7 @@ class Control(L.Callback):
         began = time.monotonic()
         self.saver.save(trainer)
         self.pulse.tell(state="paused")
-        while self.pulse.want == "pause" and self.pulse.lr is None:
+        while self.pulse.want == "pause" and self.pulse.lr == self._lr_done:
             self.pulse.woken.clear()
             self.pulse.woken.wait(1.0)
         self.pulse.tell(state="paused" if self.pulse.want == "pause" else "running")

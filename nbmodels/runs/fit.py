@@ -45,7 +45,7 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     arrange_optimizer(model, spec.training)
 
     saver = Saver(folder, spec.training.save_steps, spec.training.save_seconds)
-    control = Control(folder, pulse, saver)
+    control = Control(pulse, saver)
     randomness = Randomness()
     recorder = Recorder(folder, pulse, data.facts, randomness, lambda: control.paused_seconds)  # type: ignore[attr-defined]
     board = Board(

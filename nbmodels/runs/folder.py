@@ -8,7 +8,7 @@
       metrics.jsonl    what came of it, one reading a line
       samples/         pictures and texts the model made, with index.jsonl
       checkpoints/     step-NNNNNNNN.ckpt
-      control.json     what is asked of it now: {"want": "run" | "pause" | "stop", "lr": float | null}
+      control.json     what is asked of it now: {"want": "run" | "pause" | "stop", "lr": [float, when it was asked]}
       test.json        the held-out figures, test.png their picture
       worker.log       everything the worker printed
       events.out.tfevents.*   for TensorBoard
@@ -188,12 +188,15 @@ class RunFolder:
     # -- what is asked of it now
 
     def control(self) -> dict[str, Any]:
-        """What is asked of the worker: {"want": …, "lr": …}."""
+        """What is asked of the worker: {"want": …, "lr": [rate, when it was asked] or None}."""
         return {"want": "run", "lr": None, **read_json(self.file(CONTROL))}
 
-    def ask(self, **changes: Any) -> None:
-        """Ask the worker for something: want="stop", lr=1e-4."""
-        write_json(self.file(CONTROL), {**self.control(), **changes})
+    def ask(self, want: str | None = None, lr: float | None = None) -> None:
+        """Ask the worker for something; the worker only reads this, so nothing that is asked is ever lost."""
+        asked = self.control()
+        asked["want"] = want or asked["want"]
+        asked["lr"] = [lr, time.time()] if lr is not None else asked["lr"]
+        write_json(self.file(CONTROL), asked)
 
 
 def find(name: str | Path) -> RunFolder:

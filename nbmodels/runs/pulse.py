@@ -22,12 +22,13 @@ class Pulse:
 
     Attributes:
         want: "run", "pause" or "stop", as control.json says now.
-        lr: A learning rate asked for and not yet applied, or None.
+        lr: (the learning rate asked for last, when it was asked), or None.
         woken: Set when something was asked, so a paused run wakes at once.
     """
 
     def __init__(self, folder: RunFolder) -> None:
-        self.folder, self.want, self.lr, self.woken = folder, "run", None, threading.Event()
+        self.folder, self.want, self.woken = folder, "run", threading.Event()
+        self.lr: tuple[float, float] | None = None
         self._status: dict[str, Any] = {}
         self._changed, self._written, self._control_seen = False, 0.0, -1
         self._lock, self._over = threading.Lock(), threading.Event()
@@ -85,5 +86,5 @@ class Pulse:
         if seen != self._control_seen:
             self._control_seen = seen
             asked = self.folder.control()
-            self.want, self.lr = asked["want"], asked["lr"]
+            self.want, self.lr = asked["want"], tuple(asked["lr"]) if asked["lr"] else None
             self.woken.set()

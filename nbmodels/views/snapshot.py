@@ -33,9 +33,9 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         readings: Its curves as far as they were read; a watcher hands in its own so that nothing is read twice.
 
     Returns:
-        id, name, title, model, data, started, state (`lost` included), error, hint, epoch (the one in work, from 1), epochs, step,
-        steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples, options,
-        command, folder, version.
+        id, name, title, model, data, started, state (`lost` included), error, epoch (the one in work, from 1),
+        epochs, step, steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples,
+        options, command, folder, version.
     """
     readings = readings or Readings(folder)
     readings.read()

@@ -132,8 +132,22 @@ def test_the_learning_rate_changes_while_it_runs() -> None:
     at_work(run)
     run.set_lr(1.25e-5)
     until(lambda: any(row.get("lr") == pytest.approx(1.25e-5) for row in run.folder.metrics()))
-    assert run.folder.control()["lr"] is None  # asked once, done once
     run.stop()
+
+
+def test_a_learning_rate_is_done_once_and_a_stop_beside_it_is_not_lost() -> None:
+    run = start(Training(epochs=100_000, lr=1e-3, schedule="linear"))
+    at_work(run)
+    run.set_lr(1.25e-5)
+    run.folder.ask(want="stop")
+    until(lambda: run.state == "stopped")
+    before = run.folder.metrics()[-1]
+    run.resume()
+    at_work(run, before["step"] + 100)
+    run.stop()
+    rates = [row["lr"] for row in run.folder.metrics() if row["step"] > before["step"] and "lr" in row]
+    assert rates == sorted(rates)  # the warm-up goes on from it; a second time would have set it back
+    assert rates[0] > 1.25e-5
 
 
 def test_a_killed_worker_is_lost_and_resumes_from_its_checkpoint() -> None:

@@ -75,6 +75,11 @@ export class Card {
     this.samples.draw(samples);
   }
 
+  /** What was pressed and has not been done yet is asked again: a page that was reloaded may have spoken too early. */
+  insist(): void {
+    if (this.pending) this.send({ do: this.pending });
+  }
+
   /** Says in one line why something that was asked cannot be done. */
   complain(text: string): void {
     this.pending = null;
