@@ -57,7 +57,8 @@ def load(shell: Any) -> None:
 
 def _complete(shell: Any) -> None:
     """Reading the tables takes a quarter of a second once: not while the cell waits."""
-    from nbmodels import complete
+    from nbmodels import complete, tooltip
 
     complete.register(shell)
+    tooltip.register(shell)
     complete.warm()

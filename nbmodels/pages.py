@@ -155,14 +155,14 @@ def data_sets() -> Shown:
     return Shown(parts, [_data_data(name, each) for name, each in described.items()])
 
 
-def data_set(thing: Thing) -> Shown:
-    """One data set with a few of its samples."""
+def data_set(thing: Thing, samples: bool = True) -> Shown:
+    """One data set with a few of its samples, which take a second to read."""
     about, attributes = thing.described, thing.described.attributes
     said = [f"{head}: {attributes[key]}" for key, head in _DATA_HEADS.items() if attributes.get(key)]
     parts: list[Part | Table] = [Part("heading", f"{thing.name}: {about.title.rstrip('.')}")]
     parts += [Part("prose", about.doc)] if about.doc else []
     parts += [Part("prose", "\n\n".join(said))] if said else []
-    parts += preview(thing.name) if thing.name in DATA else []
+    parts += preview(thing.name) if samples and thing.name in DATA else []
     parts += [Part("heading", "Options"), options_table(about.options)] if about.options else []
     return Shown(parts, _data_data(thing.name, about))
 
