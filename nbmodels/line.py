@@ -64,10 +64,11 @@ class Word:
 
 _RUN = Place("run", "run")
 _LAST = Place("run", "run", required=False)  # the newest run
-_WRITES = (
+_ASKS = (
     make("length", int | None, None, "Tokens to write, at least 1; for models that write."),
     make("temperature", float | None, None, "How boldly it writes, above 0; for models that write."),
     make("top_k", int | None, None, "Choose among so many likeliest tokens, at least 1; for models that write."),
+    make("pretrained", str | None, None, "Ask published weights; RUN is then the name of a model."),
 )
 _WAIT = make("wait", bool | None, None, "Wait for the end; empty waits only where nobody can press a button.")
 
@@ -87,7 +88,7 @@ WORDS: dict[str, Word] = {
         Word("resume", "Go on after a pause, a stop or a crash.", (_LAST,)),
         Word("tensorboard", "TensorBoard on the runs of this place."),
         Word("test", "The figures on held-out data.", (_LAST,)),
-        Word("predict", "What a run says of new inputs.", (_RUN, Place("inputs", "input", many=True)), _WRITES),
+        Word("predict", "What a run says of new inputs.", (_RUN, Place("inputs", "input", many=True)), _ASKS),
     )
 }  # fmt: skip
 

@@ -42,8 +42,16 @@ def samples(dataset: Any) -> dict[str, Any]:
     words = tokenizer(facts.tokens or {})
     if getattr(x, "ndim", 1) == 1:
         return {"rows": [["", words.decode(x[:400].tolist())[: 2 * LONG]]]}
+    if facts.task == "tagging":
+        return {"rows": [["", tagged(facts, words, x[i].tolist(), y[i].tolist())] for i in range(min(MANY, len(x)))]}
     texts = [words.decode([token for token in row.tolist() if token])[:LONG] for row in x[:MANY]]
     return {"rows": [[label(facts, y[i]) if y is not None else "", text] for i, text in enumerate(texts)]}
+
+
+def tagged(facts: Any, words: Any, tokens: list[int], tags: list[int]) -> str:
+    """`the/at jury/nn`: the tokens that have a tag, each with it."""
+    pairs = [(words.decode([t]), facts.classes[k]) for t, k in zip(tokens, tags, strict=True) if k >= 0]
+    return " ".join(f"{word}/{tag}" for word, tag in pairs)[: 2 * LONG]
 
 
 def label(facts: Any, value: Any) -> str:

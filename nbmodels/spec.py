@@ -29,6 +29,8 @@ class Training:
         device: Where to train: auto, cpu, cuda, cuda:1, mps.
         seed: Seed of every random choice, at least 0.
         limit: Train on so many samples only, at least 1; empty means all.
+        freeze: Train the head alone; the body keeps the weights that it starts with.
+        unfreeze_at: Freeze the body before this epoch only, at least 1; empty means that --freeze is to the end.
         compile: Compile the model with torch.compile first.
         save_steps: Steps between two checkpoints, at least 1.
         save_seconds: Seconds between two checkpoints, above 0; whichever comes first.
@@ -45,6 +47,8 @@ class Training:
     device: str = "auto"
     seed: int = 0
     limit: int | None = None
+    freeze: bool = False
+    unfreeze_at: int | None = None
     compile: bool = False
     save_steps: int = 1000
     save_seconds: float = 60.0

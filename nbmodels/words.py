@@ -124,6 +124,10 @@ def test(namespace: Namespace, run: str | None = None) -> Shown:
 
 def predict(namespace: Namespace, run: str, inputs: Sequence[str], **options: Any) -> Any:
     """The model's answer to new inputs: variables, files, texts, or the numbers of a row."""
+    if weights := options.pop("pretrained", None):
+        from nbmodels.runs import examine
+
+        return examine.recall(run, weights, read_inputs(inputs, "image", namespace))
     found = find_run(run, namespace)
     found.wait()
     facts = found.folder.facts()

@@ -10,6 +10,7 @@ DATA: dict[str, str] = {
     "fashion-mnist": "nbmodels.data.fashion_mnist:FashionMNIST",
     "pydoc": "nbmodels.data.pydoc:Pydoc",
     "shakespeare": "nbmodels.data.shakespeare:Shakespeare",
+    "brown": "nbmodels.data.brown:Brown",
     "movie-reviews": "nbmodels.data.movie_reviews:MovieReviews",
     "chinese-reviews": "nbmodels.data.chinese_reviews:ChineseReviews",
 }

@@ -70,7 +70,7 @@ def url_bytes(urls: Iterable[str], what: str) -> bytes:
         try:
             return download(session, url, what)
         except OSError as error:  # requests' exceptions are OSErrors
-            said.append(f"{host(url)} ({_reason(error)})")
+            said.append(f"{host(url)} ({reason(error)})")
     raise DataError(f"{what} could not be fetched from {', '.join(said)}")
 
 
@@ -98,7 +98,7 @@ def package_archive(project: str, version: str, sha256: str) -> bytes:
                 raise LookupError(f"no {project} {version}")
             archive = download(session, links[0], f"{project} {version}")
         except (OSError, LookupError, ValueError, RuntimeError) as error:
-            said.append(f"{host(index) if index else 'the package index'} ({_reason(error)})")
+            said.append(f"{host(index) if index else 'the package index'} ({reason(error)})")
             continue
         check_hash(archive, sha256, f"{project} {version}")
         return archive
@@ -197,7 +197,7 @@ def host(url: str) -> str:
     return urlsplit(url).hostname or url.partition(":")[0]
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why a fetch failed, in a few words."""
     answer = getattr(error, "response", None)
     if answer is not None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nbmodels.data.batches import affine
 from nbmodels.data.facts import Facts
-from nbmodels.data.pictures import channels_first, find_pictures, read_picture
+from nbmodels.data.pictures import channels_first, find_pictures, fit, open_picture
 from nbmodels.data.shapes import as_array
 from nbmodels.data.table import columns_of, table_numbers
 from nbmodels.data.text import padded, tokenizer
@@ -40,23 +40,29 @@ def prepare(facts: Facts, inputs: Any) -> Tensor:
     return _text(facts, inputs) if facts.kind == "text" else _rows(facts, inputs)
 
 
-def name(facts: Facts, outputs: Tensor) -> Any:
+def name(facts: Facts, outputs: Tensor, inputs: Any = None) -> Any:
     """What the model answered, in plain Python: one entry an input.
 
     Args:
         facts: What the model was trained on.
         outputs: Class probabilities or scores [B, K], amounts [B, K], reconstructions, or token numbers [B, T].
+        inputs: What a person gave, so that each tag is said with its word.
 
     Returns:
         Classes: dicts of `class`, `chance` and the `chances` of the likeliest five. Amounts: a number, or a list
-        of K. Token numbers: texts. Tags: a list of class names. Else nested lists.
+        of K. Token numbers: texts. Tags: a list of class names, or of pairs (word, class name). Else nested lists.
     """
     outputs = outputs.detach().cpu()
     if facts.task == "classification" and outputs.ndim == 2 and outputs.is_floating_point():
         return [_class(facts, row) for row in _chances(outputs)]
     if facts.task == "tagging":
         tags = outputs.argmax(-1) if outputs.is_floating_point() else outputs
-        return [[class_name(facts, tag) for tag in row] for row in tags.tolist()]
+        rows = [[class_name(facts, tag) for tag in row] for row in tags.tolist()]
+        if inputs is None or isinstance(inputs, Tensor) or facts.tokens is None:
+            return rows
+        words = tokenizer(facts.tokens)
+        pieces = [words.pieces(text) for text in _texts(inputs)]
+        return [list(zip(text, row, strict=False)) for text, row in zip(pieces, rows, strict=True)]
     if facts.task == "language-modelling" and not outputs.is_floating_point():
         words = tokenizer(facts.tokens or {})
         return [words.decode(row) for row in outputs.tolist()]
@@ -91,7 +97,9 @@ def _pictures(facts: Facts, inputs: Any) -> Tensor:
     ):
         paths = [Path(part).expanduser() for part in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
         files = [file for path in paths for file in (find_pictures(path)[0] if path.is_dir() else [path])]
-        x = np.stack([read_picture(file, size, channels) for file in files])
+        x = _fitted([open_picture(file) for file in files], size, channels)
+    elif photographs := _photographs(inputs, size, channels):
+        x = _fitted(photographs, size, channels)
     else:
         x = as_array(inputs, "The input")
         if x.ndim == 2 or (x.ndim == 3 and 1 < channels in (x.shape[0], x.shape[2])):
@@ -110,6 +118,35 @@ def _pictures(facts: Facts, inputs: Any) -> Tensor:
     factor, offset = affine(Facts(**{**facts.__dict__, "scale": 1.0}), made)
     made = made if factor is None else made * factor
     return made if offset is None else made + offset
+
+
+def _photographs(inputs: Any, size: int, channels: int) -> list[Any]:
+    """Bytes [H, W], [H, W, 3] or [H, W, 4], or a list of such, as Pillow's pictures; empty where they fit, or are none.
+
+    One that has the model's shape already is none: it is taken as it is.
+    """
+    several = isinstance(inputs, (list, tuple)) and bool(inputs)
+    arrays = [np.asarray(each) for each in (inputs if several else [inputs]) if hasattr(each, "dtype")]
+    if not arrays or (several and len(arrays) < len(inputs)):
+        return []
+    shapes = {(size, size), (size, size, channels), (channels, size, size)}
+    photographs = [x.dtype == np.uint8 and (x.ndim == 2 or (x.ndim == 3 and x.shape[2] in (3, 4))) for x in arrays]
+    if not all(photographs) or all(x.shape in shapes for x in arrays):
+        return []
+    from PIL import Image
+
+    return [Image.fromarray(x) for x in arrays]
+
+
+def _fitted(pictures: list[Any], size: int, channels: int) -> np.ndarray:
+    """Pillow's pictures as bytes [B, C, S, S]; what had to be changed of them is said in one line."""
+    mode = "L" if channels == 1 else "RGB"
+    changed = [picture for picture in pictures if picture.size != (size, size) or picture.mode != mode]
+    if changed:
+        wide, high = changed[0].size
+        what = f"A picture of {wide}×{high}" if len(pictures) == 1 else f"{len(changed)} of {len(pictures)} pictures"
+        print(f"{what}: the middle square, resized to {size}×{size}, {'grey' if channels == 1 else 'in colours'}")
+    return np.stack([fit(picture, size, channels) for picture in pictures])
 
 
 def _rows(facts: Facts, inputs: Any) -> Tensor:
@@ -143,9 +180,8 @@ def _text(facts: Facts, inputs: Any) -> Tensor:
         raise DataError(
             "The model was trained on token numbers, and words cannot be made of them", "Give a tensor of them."
         )
-    texts = [inputs] if isinstance(inputs, str) else [str(text) for text in inputs]
     words = tokenizer(facts.tokens)
-    rows = [words.encode(text) for text in texts]
+    rows = [words.encode(text) for text in _texts(inputs)]
     if facts.task != "language-modelling":
         return torch.from_numpy(padded(rows, facts.fills["sequence_length"], words.size)).long()
     rows = [row or words.encode("\n") or [0] for row in rows]  # nothing to begin with: begin a line
@@ -153,3 +189,7 @@ def _text(facts: Facts, inputs: Any) -> Tensor:
         lengths = " and ".join(str(len(row)) for row in rows[:2])
         raise DataError(f"The beginnings are of {lengths} tokens", "Give one at a time, or equally long ones.")
     return torch.tensor(rows)
+
+
+def _texts(inputs: Any) -> list[str]:
+    return [inputs] if isinstance(inputs, str) else [str(text) for text in inputs]

@@ -73,6 +73,11 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[str]]:
 
 def read_picture(file: Path, size: int | None, channels: int) -> np.ndarray:
     """One file as bytes [C, H, W], its middle square resized to size × size; DataError if it is no picture."""
+    return fit(open_picture(file), size, channels)
+
+
+def open_picture(file: Path) -> Any:
+    """A file as Pillow's picture, as it is meant to be seen: turned upright, and white where it is transparent."""
     from PIL import Image, ImageOps
 
     try:
@@ -80,12 +85,20 @@ def read_picture(file: Path, size: int | None, channels: int) -> np.ndarray:
             picture = ImageOps.exif_transpose(opened)
             if picture.mode in ("RGBA", "LA", "P", "PA"):  # what is transparent shows white
                 picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-            picture = picture.convert("L" if channels == 1 else "RGB")
+                return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+            picture.load()
+            return picture
     except FileNotFoundError:
         raise DataError(f"There is no file {file}") from None
     except (OSError, SyntaxError, ValueError):
         raise DataError(f"{file} cannot be read as a picture", "Delete it, or save it again.") from None
+
+
+def fit(picture: Any, size: int | None, channels: int) -> np.ndarray:
+    """Pillow's picture as bytes [C, H, W]: grey or in colours as asked, its middle square resized to size × size."""
+    from PIL import Image, ImageOps
+
+    picture = picture.convert("L" if channels == 1 else "RGB")
     if size is not None:
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
     pixels = np.asarray(picture)

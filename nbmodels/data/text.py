@@ -29,6 +29,10 @@ class Tokenizer(Protocol):
         """Plain JSON."""
         ...
 
+    def pieces(self, text: str) -> list[str]:
+        """What a text is cut into, one piece a token number."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """The token numbers of a text."""
         ...
@@ -56,10 +60,12 @@ class Words:
 
     Args:
         words: The vocabulary; the first word is token 2.
+        pattern: What a word is, as a regular expression; None: letters and digits, or one of the common marks.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = list(words)
+    def __init__(self, words: Sequence[str], pattern: str | None = None) -> None:
+        self.words, self.pattern = list(words), pattern
+        self.cut = re.compile(pattern) if pattern else WORD
         self.size = len(self.words) + 2
         self.numbers = {word: number for number, word in enumerate(self.words, start=2)}
 
@@ -72,11 +78,15 @@ class Words:
     @property
     def state(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {"kind": "words", "words": self.words}
+        return {"kind": "words", "words": self.words, **({"pattern": self.pattern} if self.pattern else {})}
+
+    def pieces(self, text: str) -> list[str]:
+        """The words, lower-cased."""
+        return self.cut.findall(text.lower())
 
     def encode(self, text: str) -> list[int]:
         """A number a word; 1 for a word that is not in the vocabulary."""
-        return [self.numbers.get(word, UNKNOWN) for word in WORD.findall(text.lower())]
+        return [self.numbers.get(word, UNKNOWN) for word in self.pieces(text)]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The words, with a space between; ? for the unknown."""
@@ -110,11 +120,13 @@ class Characters:
         """Plain JSON."""
         return {"kind": "characters", "characters": self.characters, "reserved": self.reserved}
 
+    def pieces(self, text: str) -> list[str]:
+        """The characters; without those that are left out."""
+        return [character for character in text if self.reserved or character in self.numbers]
+
     def encode(self, text: str) -> list[int]:
         """A number a character."""
-        if self.reserved:
-            return [self.numbers.get(character, UNKNOWN) for character in text]
-        return [self.numbers[character] for character in text if character in self.numbers]
+        return [self.numbers.get(character, UNKNOWN) for character in self.pieces(text)]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The characters; � for the unknown."""
@@ -150,6 +162,10 @@ class BPE:
     def state(self) -> dict[str, Any]:
         """Plain JSON."""
         return {"kind": "bpe", "json": self.json}
+
+    def pieces(self, text: str) -> list[str]:
+        """The pieces, in the library's letters for bytes."""
+        return list(self.library.encode(text).tokens)
 
     def encode(self, text: str) -> list[int]:
         """A number a piece."""

@@ -9,7 +9,13 @@ MODELS: dict[str, str] = {
     "linear": "nbmodels.models.linear:Linear",
     "mlp": "nbmodels.models.mlp:MLP",
     "cnn": "nbmodels.models.cnn:CNN",
+    "vgg": "nbmodels.models.vgg:VGG",
+    "resnet": "nbmodels.models.resnet:ResNet",
+    "mobilenet": "nbmodels.models.mobilenet:MobileNet",
     "autoencoder": "nbmodels.models.autoencoder:Autoencoder",
+    "vae": "nbmodels.models.vae:VAE",
+    "rnn": "nbmodels.models.rnn:RNN",
+    "gru": "nbmodels.models.gru:GRU",
     "lstm": "nbmodels.models.lstm:LSTM",
     "gpt": "nbmodels.models.gpt:GPT",
 }

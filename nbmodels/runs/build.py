@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from nbmodels.data.facts import Facts
+from nbmodels.data.imagenet import find_weights
 from nbmodels.errors import InputError, RunError
 from nbmodels.models import MODELS
 from nbmodels.runs import checkpoint
@@ -49,7 +50,7 @@ def build_model(spec: Spec, facts: Facts, objects: dict[str, Any]) -> L.Lightnin
         names = parameters(model)
         fills = {name: value for name, value in facts.fills.items() if name in names}
         task = {"task": spec.task} if spec.task and "task" in names else {}
-        options = {**fills, **task, **spec.model_options}
+        options = find_weights({**fills, **task, **spec.model_options})
         try:
             model = model(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})
         except ValueError as error:

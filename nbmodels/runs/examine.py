@@ -9,14 +9,17 @@ import lightning.pytorch as L
 import torch
 from torch import Tensor
 
+from nbmodels.data import imagenet
 from nbmodels.data.facts import Facts
 from nbmodels.data.inputs import name, prepare
-from nbmodels.errors import RunError
-from nbmodels.runs import checkpoint
-from nbmodels.runs.build import build_model, read_objects
+from nbmodels.errors import InputError, RunError, UnknownName
+from nbmodels.models import MODELS
+from nbmodels.runs import checkpoint, tags
+from nbmodels.runs.build import build_model, load_class, parameters, read_objects
 from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
 from nbmodels.runs.folder import RunFolder
+from nbmodels.spec import Spec
 
 
 def examine(folder: RunFolder) -> dict[str, Any]:
@@ -63,6 +66,8 @@ def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) ->
         x, y = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         chances = torch.cat([model.predict_step(part, 0).float() for part in x.split(256)])
         return classification(x, y, chances, facts)
+    if batches and facts.task == task == "tagging":
+        return tags.look(model, batches, facts)
     return {"picture": None, "texts": []}
 
 
@@ -106,7 +111,25 @@ def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options:
             texts = [words.decode(tokens) for tokens in written.tolist()]
             return texts[0] if isinstance(inputs, str) else texts
         out = model.predict_step(x, 0) if hasattr(model, "predict_step") else model(x)
-    return name(facts, out) if getattr(model, "task", facts.task) == facts.task else out
+    return name(facts, out, inputs) if getattr(model, "task", facts.task) == facts.task else out
+
+
+def recall(name: str, pretrained: str, inputs: Any) -> Any:
+    """What pretrained weights say of new inputs, before any training of one's own.
+
+    Args:
+        name: A model of the table.
+        pretrained: Its `--pretrained`: a file, or the name of published weights.
+        inputs: As `predict` takes them.
+    """
+    if name not in MODELS:
+        raise UnknownName("model", name, MODELS)
+    cls = load_class(MODELS[name])
+    if "pretrained" not in parameters(cls) or "image" not in cls.accepts:
+        raise InputError(f"{name} has no pretrained weights that could answer", f"Type: %bigmodel train {name}")
+    known = imagenet.facts()
+    model = build_model(Spec(name, name, known.name, {"pretrained": pretrained}), known, {}).eval()
+    return predict(model, known, inputs, {})
 
 
 def _made(made: Any, facts: Facts) -> dict[str, Any]:

