@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -48,6 +49,13 @@ class Training:
     compile: bool = False
     save_steps: int = 1000
     save_seconds: float = 60.0
+
+
+def check_device(name: str) -> str:
+    """The device's name, if one can be called so; whether it is there, the worker sees."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise InputError(f"There is no device {name!r}", "Type: --device auto, cpu, cuda, cuda:0 or mps")
+    return name
 
 
 @dataclass(frozen=True)
