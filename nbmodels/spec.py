@@ -88,12 +88,14 @@ class Spec:
     @classmethod
     def from_yaml(cls, text: str) -> Spec:
         """Read what `to_yaml` wrote; InputError names a field that this version does not know."""
-        fields = yaml.safe_load(text)
         try:
+            fields = yaml.safe_load(text)
             return cls(**{**fields, "training": Training(**fields["training"])})
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+            what = getattr(error, "problem", None) or error  # YAML's own error has many lines
             raise InputError(
-                f"spec.yaml cannot be read: {error}", "It may come from a newer version: %pip install -U nbmodels"
+                f"spec.yaml cannot be read: {what}",
+                "It is half written, or comes from a newer version: %pip install -U nbmodels",
             ) from None
 
 
