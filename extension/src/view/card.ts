@@ -201,6 +201,7 @@ export class Card {
     this.bar.setAttribute("aria-valuenow", String(Math.round(part * 100)));
     const text = progress(view, this.words);
     this.bar.setAttribute("aria-valuetext", text);
+    this.bar.setAttribute("aria-label", view.name);
     say(this.where, text);
     say(this.clock, clock(view, this.words));
     // Spoken once an epoch and at each change of state, not five times a second.
