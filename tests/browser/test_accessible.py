@@ -17,7 +17,7 @@ def open_all(page, run: str) -> None:
     """The sidebar, the run in a tab of its own beside the notebook, and an output."""
     page.run(0)
     page.run(1)
-    page.page.evaluate("jupyterapp.commands.execute('nbmodels:show-runs')")
+    page.command("nbmodels:show-runs")
     row = page.page.get_by_text(run, exact=True).first
     expect(row).to_be_visible()
 
@@ -41,7 +41,7 @@ def test_no_serious_violation_in_any_theme(notebook, picture) -> None:
         page.page.wait_for_timeout(500)  # colours move for a moment
         picture(page.page, theme.replace(" ", "-").lower())
         assert serious(page) == [], theme
-    page.page.evaluate("jupyterapp.commands.execute('nbmodels:train')")
+    page.command("nbmodels:train")
     expect(page.page.get_by_role("combobox", name="model")).to_be_visible()
     picture(page.page, "form")
     assert serious(page) == []
@@ -56,8 +56,9 @@ def test_everything_speaks_chinese(notebook, picture) -> None:
     try:
         open_all(page, "zh-1")
         expect(page.view(1).element).to_contain_text("已完成")
-        page.page.evaluate("jupyterapp.commands.execute('nbmodels:train')")
-        expect(page.page.get_by_text("训练一个模型").first).to_be_visible()
+        page.command("nbmodels:train")
+        expect(page.page.get_by_text("训练模型").first).to_be_visible()
+        expect(page.page.get_by_text("遍历训练数据的次数，至少 1。")).to_be_visible()
         picture(page.page, "form")
     finally:
         page.page.evaluate(settings)

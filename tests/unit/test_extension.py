@@ -55,7 +55,7 @@ def test_the_lab_extension_is_whole_and_names_no_place():
     assert sum(path.stat().st_size for path in files) < 400_000
     for path in files:
         text = path.read_text("utf-8")
-        assert "sourceMappingURL" not in text and str(ROOT) not in text and "file://" not in text, path
+        assert "//# sourceMappingURL" not in text and str(ROOT) not in text and "file://" not in text, path
 
 
 def test_one_version_and_one_name():
@@ -102,3 +102,13 @@ def test_the_front_end_is_built_only_when_it_is_old(tmp_path: Path):
     os.utime(tmp_path / "extension" / "src" / "state.ts", (later + 10, later + 10))
     tmp_path.joinpath("PKG-INFO").write_text("")
     assert not front._stale()  # an sdist carries what was built
+
+
+def test_every_training_option_has_a_chinese_line():
+    from nbmodels.options import read_dataclass
+    from nbmodels.request import COMMON
+    from nbmodels.spec import Training
+
+    said = EXTENSION.joinpath("src/words-options.ts").read_text("utf-8")
+    names = [option.name for option in (*read_dataclass(Training).options, *COMMON)]
+    assert [name for name in names if f"  {name}: " not in said] == []

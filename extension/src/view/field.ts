@@ -1,7 +1,9 @@
 // One option as the control that fits it, with its line of help and, where it is wrong, its line of error.
 
 import { control, type Field, written } from "../state/line";
-import type { LabWords } from "../words-lab";
+import type { Lang } from "../words";
+import { type LabWords, labWords } from "../words-lab";
+import { help } from "../words-options";
 import { make, say } from "./dom";
 
 let made = 0;
@@ -10,14 +12,16 @@ export class FieldView {
   readonly element = make("div", "nbm-field");
   private readonly input: HTMLInputElement | HTMLSelectElement;
   private readonly wrong: HTMLElement;
+  private readonly words: LabWords;
 
   constructor(
     readonly field: Field,
-    private readonly words: LabWords,
+    lang: Lang,
     text: string,
     typed: (text: string) => void,
   ) {
     const { option } = field;
+    this.words = labWords(lang);
     const id = `nbm-field-${++made}`;
     this.input = this.control(text, typed);
     this.input.id = id;
@@ -25,7 +29,7 @@ export class FieldView {
     this.input.setAttribute("aria-describedby", `${id}-help ${id}-wrong`);
     this.wrong = make("p", "nbm-field-wrong", "", { id: `${id}-wrong`, role: "alert" });
     const title = make("label", "", option.name.replace(/_/g, " "), { for: id });
-    this.element.append(title, this.input, make("p", "nbm-field-help", option.help, { id: `${id}-help` }), this.wrong);
+    this.element.append(title, this.input, make("p", "nbm-field-help", help(option.name, option.help, lang), { id: `${id}-help` }), this.wrong);
     this.element.classList.toggle("nbm-field-tick", control(option) === "tick");
   }
 

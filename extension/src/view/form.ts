@@ -39,7 +39,7 @@ export class Form {
 
   constructor(
     private readonly catalogue: Catalogue,
-    lang: Lang,
+    private readonly lang: Lang,
     private readonly hands: FormHands,
   ) {
     this.words = labWords(lang);
@@ -119,7 +119,7 @@ export class Form {
     const data = this.catalogue.data.find((each) => each.name === this.data.value);
     this.fields = fields(this.catalogue, model, data);
     this.typed = kept(this.fields, this.typed);
-    this.views = this.fields.map((field) => new FieldView(field, this.words, this.typed.get(field.option.name) ?? field.usual, (text) => this.type(field, text)));
+    this.views = this.fields.map((field) => new FieldView(field, this.lang, this.typed.get(field.option.name) ?? field.usual, (text) => this.type(field, text)));
     const titles: [Group, string][] = [
       ["model", this.words.groupModel],
       ["data", this.words.groupData],
