@@ -7,7 +7,8 @@ import re
 import shutil
 
 import nbformat
-from lab import until
+import pytest
+from lab import Notebook, until
 from playwright.sync_api import expect
 
 LOAD = "%load_ext nbmodels"
@@ -195,3 +196,34 @@ def test_a_file_changed_on_disk_is_not_overwritten(lab, notebook) -> None:
     page.page.wait_for_timeout(8_000)
     assert "mine" in nbformat.read(page.file, 4).metadata
     harmless(lab, page)
+
+
+@pytest.mark.parametrize("name", ["Untitled", "read-only"])
+def test_saving_asks_nothing(lab, browser, name: str) -> None:
+    context = browser.new_context(locale="en-GB")
+    written: list[str] = []
+
+    def locked(route) -> None:
+        """A server on which nobody may write, as one that runs under another account."""
+        if route.request.method == "PUT":
+            written.append(route.request.url)
+        reply = route.fetch()
+        route.fulfill(response=reply, json={**reply.json(), "writable": False})
+
+    try:
+        page = context.new_page()
+        if name == "read-only":
+            page.route("**/api/contents/*.ipynb?*", locked)
+        opened = Notebook(lab, page, name, [LOAD, TRAIN.format(name=f"quiet-{name.lower()}", epochs=2)])
+        opened.run(0)
+        opened.run(1)
+        opened.view(1).wait("finished")
+        if name == "Untitled":
+            until(lambda: stored(opened) == "finished", "the file tells the end")
+        page.wait_for_timeout(3_000)  # the renderer's own time to save in is two seconds
+        assert not written
+        harmless(lab, opened)
+        opened.close()
+    finally:
+        context.close()
+        lab.end_runs()
