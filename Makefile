@@ -11,12 +11,14 @@ QUICKSTART := notebooks/00-quickstart.ipynb
 
 setup: $(VENV)/.ready ## make .venv with everything
 
-FRONT_END := $(wildcard extension/src/*.* extension/src/view/*.*) extension/package-lock.json extension/hatch_build.py
+FRONT_END := $(wildcard $(addprefix extension/,src/*.* src/*/*.* schema/* package-lock.json build.mjs hatch_build.py)) \
+	$(wildcard jupyter-config/*/*)
 
 $(VENV)/.ready: pyproject.toml constraints-dev.txt $(FRONT_END)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade "pip>=24"
 	$(PIP) install --quiet --constraint constraints-dev.txt --editable ".[test]"
+	$(BIN)/python scripts/develop.py
 	touch $@
 
 demo: setup ## train the CNN in the quickstart, print its accuracy, write the notebook as HTML
@@ -47,4 +49,4 @@ readme: setup ## the table of models, from their signatures
 	$(BIN)/python scripts/readme.py
 
 clean:
-	rm -rf $(VENV) build dist artifacts nbmodels/views/static extension/node_modules
+	rm -rf $(VENV) build dist artifacts nbmodels/views/static nbmodels/labextension extension/build extension/node_modules

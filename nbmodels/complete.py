@@ -151,6 +151,11 @@ def warm() -> None:
             continue
 
 
+def _type(completion: str) -> str:
+    """The kind that an editor draws a sign for."""
+    return "param" if completion.startswith("--") else "keyword"
+
+
 def register(shell: Any) -> None:
     """Complete our lines in this IPython; does nothing where it is done already."""
     try:
@@ -166,7 +171,7 @@ def register(shell: Any) -> None:
         lines = context.full_text.split("\n")
         before = lines[: context.cursor_line] + [lines[context.cursor_line][: context.cursor_position]]
         text = "\n".join(before)
-        found = [SimpleCompletion(text=each, type="nbmodels") for each in complete(text, shell.user_ns)]
+        found = [SimpleCompletion(text=each, type=_type(each)) for each in complete(text, shell.user_ns)]
         return {"completions": found, "matched_fragment": fragment(text), "suppress": ours(text)}
 
     shell.Completer.custom_matchers.append(matcher)
@@ -187,7 +192,7 @@ def _wrap(shell: Any) -> None:
             return
         start = offset - len(fragment(before))
         for each in complete(before, shell.user_ns):
-            yield Completion(start=start, end=offset, text=each, type="nbmodels")
+            yield Completion(start=start, end=offset, text=each, type=_type(each))
 
     completions.nbmodels = True  # type: ignore[attr-defined]
     shell.Completer.completions = completions

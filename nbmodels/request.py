@@ -19,7 +19,7 @@ from nbmodels.names import Thing, find_data, find_model, look
 from nbmodels.option import Option, Style, make
 from nbmodels.options import Description, read_dataclass, read_source
 from nbmodels.runs import folder
-from nbmodels.spec import Spec, Training
+from nbmodels.spec import Spec, Training, check_device
 
 Task = Literal["classification", "regression", "autoencoding", "language-modelling", "tagging"]
 COMMON: tuple[Option, ...] = (
@@ -86,6 +86,7 @@ def build_spec(
     check_required(found, source, groups["model"], style)
     check_fit(found, look(source, groups["data"].get("target"), common.get("task")), common.get("task"))
     check_data(source.reference, groups["data"], common.get("task"), source.obj)
+    check_device(groups["training"].get("device", "auto"))
     spec = Spec(
         name=name,
         model=found.reference,

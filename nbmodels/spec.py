@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -54,6 +55,13 @@ class Training:
     save_seconds: float = 60.0
 
 
+def check_device(name: str) -> str:
+    """The device's name, if one can be called so; whether it is there, the worker sees."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise InputError(f"There is no device {name!r}", "Type: --device auto, cpu, cuda, cuda:0 or mps")
+    return name
+
+
 @dataclass(frozen=True)
 class Spec:
     """One run, whole: `Spec.from_yaml(spec.to_yaml()) == spec`.
@@ -84,12 +92,14 @@ class Spec:
     @classmethod
     def from_yaml(cls, text: str) -> Spec:
         """Read what `to_yaml` wrote; InputError names a field that this version does not know."""
-        fields = yaml.safe_load(text)
         try:
+            fields = yaml.safe_load(text)
             return cls(**{**fields, "training": Training(**fields["training"])})
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+            what = getattr(error, "problem", None) or error  # YAML's own error has many lines
             raise InputError(
-                f"spec.yaml cannot be read: {error}", "It may come from a newer version: %pip install -U nbmodels"
+                f"spec.yaml cannot be read: {what}",
+                "It is half written, or comes from a newer version: %pip install -U nbmodels",
             ) from None
 
 

@@ -79,7 +79,7 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 /** `epoch 2 of 3 · step 640 of 1,407`. */
 export function progress(view: Snapshot, words: Words): string {
   const parts: string[] = [];
-  if (view.state !== "running") parts.push(words[view.state]);
+  if (view.state !== "running") parts.push(words[view.state] ?? view.state);
   if (view.epoch && view.epochs) parts.push(fill(words.epochOf, String(view.epoch), String(view.epochs)));
   if (view.step) {
     const over = view.steps && view.steps !== view.step;

@@ -4,6 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import "./live.css";
 import type { Command, Sample, Snapshot } from "./state";
 import { Card } from "./view/card";
+import { onTheme } from "./view/theme";
 import { pickLang } from "./words";
 
 const SILENCE = 15_000; // milliseconds without a beat after which the kernel counts as gone
@@ -50,19 +51,6 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     model.off("msg:custom", hear);
     forget();
     card.destroy();
-  };
-}
-
-/** Calls back when the page or the system turns light or dark. */
-function onTheme(callback: () => void): () => void {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const page = new MutationObserver(callback);
-  const attributeFilter = ["class", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind", "theme"];
-  for (const element of [document.documentElement, document.body]) page.observe(element, { attributes: true, attributeFilter });
-  system.addEventListener("change", callback);
-  return () => {
-    page.disconnect();
-    system.removeEventListener("change", callback);
   };
 }
 

@@ -40,6 +40,11 @@ const english = {
   days: "{0} d",
   took: "took {0}",
   silent: "no word from the kernel; %bigmodel attach {0} shows the run",
+  notHere: "this run is not on this server; what was saved with the notebook",
+  gone: "this run is not on this server any more; what was seen of it last",
+  noServer: "no word from the server; what is shown may be old",
+  untrusted: "this notebook is not trusted; what was saved with it",
+  unreadable: "this output holds no run that can be read",
 };
 
 export type Words = Record<keyof typeof english, string>;
@@ -82,6 +87,11 @@ const chinese: Words = {
   days: "{0} 天",
   took: "用时 {0}",
   silent: "内核没有回应；用 %bigmodel attach {0} 查看",
+  notHere: "此服务器上没有这个训练；显示的是随笔记本保存的内容",
+  gone: "此服务器上已没有这个训练；显示的是最后看到的内容",
+  noServer: "服务器没有回应；显示的内容可能已过时",
+  untrusted: "此笔记本未受信任；显示的是随它保存的内容",
+  unreadable: "此输出中没有可读取的训练",
 };
 
 // Labels that come with the snapshot, word by word.

@@ -22,7 +22,7 @@ from nbmodels.runs.freeze import Freeze
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.pulse import Pulse
 from nbmodels.runs.record import Board, Recorder
-from nbmodels.spec import Spec, Training
+from nbmodels.spec import Spec, Training, check_device
 
 PRECISIONS = {"32": ("32-true", "32-bit"), "bf16": ("bf16-mixed", "bf16"), "16": ("16-mixed", "16-bit")}
 
@@ -99,12 +99,10 @@ def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: l
 
 def device(name: str) -> tuple[str, list[int] | int]:
     """Lightning's accelerator and devices for `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; InputError if it is not here."""
-    kind, _, number = name.partition(":")
+    kind, _, number = check_device(name).partition(":")
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if kind not in here or (number and not number.isdigit()):
-        raise InputError(f"There is no device {name!r}", "Type: --device auto, cpu, cuda, cuda:0 or mps")
     if not here[kind]:
         raise InputError(f"This machine has no {kind} device", "Type: --device auto")
     if kind == "cuda" and number and int(number) >= torch.cuda.device_count():

@@ -57,8 +57,31 @@ def tensorboard(folder: Path) -> Any:
         from tensorboard import notebook
 
         return notebook.start(f"--logdir {json.dumps(str(folder))}")
-    port = _running(folder) or _start(folder)
-    return Board(folder, port, page_address(port))
+    number = port(folder)
+    return Board(folder, number, page_address(number))
+
+
+def port(folder: Path) -> int:
+    """The port of loopback where TensorBoard shows a folder, started where none runs; RunError if it does not start."""
+    return running(folder) or _start(folder)
+
+
+def running(folder: Path) -> int | None:
+    """The port of the TensorBoard on a folder, None where there is none or its process has ended."""
+    process, number = _boards.get(folder, (None, 0))
+    return number if process and process.poll() is None else None
+
+
+def end(folder: Path) -> None:
+    """End the TensorBoard on a folder; does nothing where there is none."""
+    process, _ = _boards.pop(folder, (None, 0))
+    if process is None:
+        return
+    process.terminate()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+    process.wait()
 
 
 def page_address(port: int) -> str:
@@ -90,11 +113,6 @@ def _server_base() -> str | None:
         return None
     base: str | None = info.get("base_url")
     return base
-
-
-def _running(folder: Path) -> int | None:
-    process, port = _boards.get(folder, (None, 0))
-    return port if process and process.poll() is None else None
 
 
 def _start(folder: Path) -> int:

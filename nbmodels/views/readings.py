@@ -1,63 +1,134 @@
-"""A run's curves, read from its folder piece by piece and kept small, whatever the length of the run."""
+"""A run's curves, read from its folder piece by piece and kept small, whatever the length of the run.
+
+A long file that is seen for the first time can be looked at before it is read: some of its lines, evenly spread, and
+every validation give curves in a blink, and the whole reading takes their place when it is done.
+"""
 
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
-from nbmodels.runs.json_file import rows
+from nbmodels.views.glance import PIECE, glance, piece, rows
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
-PIECE = 4_000_000  # bytes read at once
+LOOKED = 1500  # places of a long file where a line is looked at
 BESIDES = {"step", "epoch", "time", "lr"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
 Curve = tuple[list[float], list[float | None]]  # steps, values; None where a value is no number
+Split = tuple[str, str]  # ("val", "accuracy")
 
 
 class Readings:
-    """Every curve of a run as {name: {"train" | "val": Curve}}; `read()` takes in what was written since."""
+    """Every curve of a run as {name: {"train" | "val": Curve}}; `read()` takes in what was written since.
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self._reset()
+    Args:
+        folder: The run's folder.
+        patience: Seconds that one `read()` may take: a file that needs longer is first looked at, then read further at
+            every call. None reads whatever is there.
+    """
+
+    def __init__(self, folder: RunFolder, patience: float | None = None) -> None:
+        self.folder, self.patience = folder, patience
+        self._whole, self._look = Curves(), None  # type: Curves, Curves | None
+
+    @property
+    def curves(self) -> dict[str, dict[str, Curve]]:
+        """{name: {"train" | "val": Curve}}."""
+        return (self._look or self._whole).curves
+
+    @property
+    def latest(self) -> dict[str, float]:
+        """The newest value of every metric, as `val/accuracy`."""
+        return (self._look or self._whole).latest
+
+    @property
+    def exact(self) -> bool:
+        """Whether everything that was there at the last `read()` has been read."""
+        return self._look is None
 
     def read(self) -> bool:
         """Take in what is new; True when there was something."""
-        found = False
-        while piece := self._new_lines():
-            found = True
-            for row in rows(piece):
-                self._take(row)
-            self._shorten()
+        try:
+            size = self.folder.file(METRICS).stat().st_size
+        except OSError:
+            return False
+        if size < self._whole.offset or (self._look and size < self._look.offset):
+            self._whole, self._look = Curves(), None  # a resumed run cuts what its checkpoint does not know
+        if self.patience is not None and not self._look and size - self._whole.offset > PIECE:
+            self._look = self._glance(size)
+            if self._look:
+                return True
+        found = self._go_on()
+        if self._look:
+            self._follow(self._look)
         return found
 
-    def _reset(self) -> None:
-        self.curves: dict[str, dict[str, Curve]] = {}
-        self.latest: dict[str, float] = {}
-        self._offset, self._step = 0, -1.0
+    def _go_on(self) -> bool:
+        """Read on, until the end or as long as the patience lasts."""
+        found, began = False, time.monotonic()
+        while news := self._lines_after(self._whole.offset):
+            found = True
+            self._whole.take(news)
+            if self._look and self._whole.offset >= self._look.offset:
+                self._look = None
+            if self.patience is not None and time.monotonic() - began > self.patience:
+                break
+        return found
 
-    def _new_lines(self) -> bytes:
-        """The next whole lines, a few megabytes at most; a line still being written waits."""
-        file = self.folder.file(METRICS)
+    def _follow(self, look: Curves) -> None:
+        """Take what was written since the look; a run that outruns the reading is looked at anew."""
+        news = self._lines_after(look.offset)
+        if len(news) > PIECE // 2:
+            self._look = self._glance(look.offset + len(news))
+        else:
+            look.take(news)
+
+    def _lines_after(self, offset: int) -> bytes:
         try:
-            if file.stat().st_size < self._offset:  # a resumed run cuts what its checkpoint does not know
-                self._reset()
-            with file.open("rb") as opened:
-                opened.seek(self._offset)
-                piece = opened.read(PIECE)
+            with self.folder.file(METRICS).open("rb") as file:
+                return piece(file, offset)
         except OSError:
             return b""
-        whole = piece.rfind(b"\n") + 1
-        self._offset += whole
-        return piece[:whole]
 
-    def _shorten(self) -> None:
+    def _glance(self, size: int) -> Curves | None:
+        """Curves from some of the lines; None where the file went away."""
+        found = Curves()
+        try:
+            with self.folder.file(METRICS).open("rb") as file:
+                lines, found.offset = glance(file, 0, size, LOOKED)
+        except OSError:
+            return None
+        found.learn(lines)
+        return found
+
+
+class Curves:
+    """The curves of the lines that were taken in, and where the next ones stand (`offset`, bytes)."""
+
+    def __init__(self) -> None:
+        self.curves: dict[str, dict[str, Curve]] = {}
+        self.latest: dict[str, float] = {}
+        self.offset = 0
+        self._step = -1.0
+        self._keys: dict[str, tuple[str, Curve] | None] = {}  # a metric's name in a line -> its latest's key, its curve
+
+    def take(self, lines: bytes) -> None:
+        """Take in the next whole lines."""
+        self.offset += len(lines)
+        self.learn(lines)
+
+    def learn(self, lines: bytes) -> None:
+        """Take in lines that are not all there are."""
+        for row in rows(lines):
+            self._take(row)
         for splits in self.curves.values():
-            for split, (steps, values) in splits.items():
+            for steps, values in splits.values():
                 if len(steps) > 2 * KEPT:
-                    splits[split] = thin(steps, values, KEPT)
+                    steps[:], values[:] = thin(steps, values, KEPT)
 
     def _take(self, row: dict[str, Any]) -> None:
         step = row.get("step")
@@ -67,21 +138,30 @@ class Readings:
             self._forget_after(step)
         self._step = step
         for key, value in row.items():
-            if key not in BESIDES and isinstance(value, (int, float)) and (place := split_name(key)):
-                split, name = place
-                steps, values = self.curves.setdefault(name, {}).setdefault(split, ([], []))
+            if key in BESIDES or not isinstance(value, (int, float)):
+                continue
+            if key not in self._keys:
+                self._keys[key] = self._curve(key)
+            if known := self._keys[key]:
+                name, (steps, values) = known
                 steps.append(step)
                 values.append(value if math.isfinite(value) else None)
-                self.latest[f"{split}/{name}"] = value
+                self.latest[name] = value
+
+    def _curve(self, key: str) -> tuple[str, Curve] | None:
+        if not (place := split_name(key)):
+            return None
+        split, name = place
+        return f"{split}/{name}", self.curves.setdefault(name, {}).setdefault(split, ([], []))
 
     def _forget_after(self, step: float) -> None:
         for splits in self.curves.values():
-            for split, (steps, values) in splits.items():
+            for steps, values in splits.values():
                 count = sum(1 for each in steps if each < step)
-                splits[split] = (steps[:count], values[:count])
+                del steps[count:], values[count:]
 
 
-def split_name(key: str) -> tuple[str, str] | None:
+def split_name(key: str) -> Split | None:
     """("val", "accuracy") of `val/accuracy`, `val_accuracy` or `accuracy` (train); None for test figures."""
     for mark in ("/", "_"):
         head, _, name = key.partition(mark)

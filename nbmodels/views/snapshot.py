@@ -49,8 +49,8 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         "started": plain(status.get("started")),
         **_asked(spec, folder.name),
         "state": state,
-        "error": _error(state, status, folder.name),
-        **_standing(state, status),
+        "error": trouble(state, status, folder.name),
+        **standing(state, status),
         "metric": metric,
         "figures": _figures(metric, status, readings.latest),
         "series": _series(metric, readings.curves),
@@ -84,7 +84,8 @@ def _asked(spec: Spec | None, name: str) -> dict[str, Any]:
     }
 
 
-def _standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
+def standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
+    """How far the run is: step, steps, epoch, epochs, left, seconds, speed, lr, memory, device."""
     epochs, done = status.get("epochs"), status.get("epoch") or 0
     working = math.floor(done) + 1 if state in ("starting", *ALIVE, "failed", "lost") else math.ceil(done)
     numbers = ("step", "steps", "left", "seconds", "samples_per_second", "lr")
@@ -99,7 +100,7 @@ def _standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _error(state: str, status: dict[str, Any], name: str) -> dict[str, str] | None:
+def trouble(state: str, status: dict[str, Any], name: str) -> dict[str, str] | None:
     """What went wrong, in one line, what to type next, and the worker's traceback."""
     if state == "lost":
         hint = f"%bigmodel resume {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -54,12 +55,25 @@ class Lab:
             self.port = free.getsockname()[1]
         self.base = base
         self.address = f"http://127.0.0.1:{self.port}{base}"
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, for the first time or again, and wait until it answers."""
         self._process = self._start()
         try:
             until(self._answers, "JupyterLab answers")
         except AssertionError as error:
             self.close()
-            raise AssertionError(f"{error}\n{root.joinpath('lab.log').read_text()[-3000:]}") from None
+            raise AssertionError(f"{error}\n{self.root.joinpath('lab.log').read_text()[-3000:]}") from None
+
+    def stop(self) -> None:
+        """End the server and its kernels; the runs go on."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
 
     def rest(self, method: str, path: str) -> Any:
         """Ask the server itself, as its own pages do."""
@@ -91,19 +105,15 @@ class Lab:
     def close(self) -> None:
         """End the server, its kernels and its runs."""
         self.end_runs()
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
+        self.stop()
 
     def _start(self) -> subprocess.Popen[bytes]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "JUPYTER", "JPY_"))}
         places = {name: str(self.root / "home" / name) for name in DIRECTORIES}
+        places["XDG_STATE_HOME"] = str(self.root / "home" / "state")  # no runs of the user's in the sidebar
         environment = {**kept, **places, "NBMODELS_RUNS": str(self.runs), "OMP_NUM_THREADS": "1"}
         news = self.root / "home/JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension"
-        news.mkdir(parents=True)
+        news.mkdir(parents=True, exist_ok=True)
         news.joinpath("notification.jupyterlab-settings").write_text(NO_NEWS)
         options = [
             "--no-browser",
@@ -143,11 +153,7 @@ class Notebook:
         self.file = lab.notebooks / self.name
         self.errors: list[str] = []
         self.requests: list[str] = []
-        page.set_default_timeout(PATIENCE * 1000)
-        page.on("pageerror", lambda error: self.errors.append(f"{error.message} {error.stack}"))
-        page.on("console", lambda said: self.errors.append(_said(said)) if said.type == "error" else None)
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("websocket", lambda opened: self.requests.append(opened.url))
+        self._listen()
         written = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
         written.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(written, self.file)
@@ -160,10 +166,21 @@ class Notebook:
         self.page.goto(f"{self.lab.address}lab/tree/{self.name}?token={TOKEN}&reset")
         self._ready()
 
-    def reload(self) -> None:
-        """F5."""
+    def twin(self) -> Notebook:
+        """The same notebook in a second tab."""
+        other = copy.copy(self)
+        other.page, other.errors, other.requests = self.page.context.new_page(), [], []
+        other._listen()
+        other.open()
+        return other
+
+    def reload(self, busy: bool = False) -> None:
+        """F5; a page whose kernel is busy is there before its kernel is."""
         self.page.reload()
-        self._ready()
+        if busy:
+            self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        else:
+            self._ready()
 
     def command(self, name: str) -> None:
         """Have the Lab do one of its commands, without waiting for its end."""
@@ -174,6 +191,14 @@ class Notebook:
         self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
         self.page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
         return json.loads(self.file.read_text("utf-8"))
+
+    def saved(self, place: int) -> dict[str, Any]:
+        """The bundle of a cell's first output as the file has it; empty where there is none, or half a file."""
+        try:
+            outputs = json.loads(self.file.read_text("utf-8"))["cells"][place]["outputs"]
+        except ValueError:
+            return {}
+        return outputs[0].get("data", {}) if outputs else {}
 
     def close(self) -> None:
         """Shut the kernel down and leave."""
@@ -232,6 +257,13 @@ class Notebook:
         """Wait until the kernel waits."""
         status = ".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator[data-status=idle]"
         self.page.locator(status).wait_for(state="attached")
+
+    def _listen(self) -> None:
+        self.page.set_default_timeout(PATIENCE * 1000)
+        self.page.on("pageerror", lambda error: self.errors.append(f"{error.message} {error.stack}"))
+        self.page.on("console", lambda said: self.errors.append(_said(said)) if said.type == "error" else None)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("websocket", lambda opened: self.requests.append(opened.url))
 
     def _kernels(self) -> list[str]:
         sessions = self.lab.rest("GET", "api/sessions")

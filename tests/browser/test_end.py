@@ -1,14 +1,17 @@
-"""What is left when a run has ended: the static face, small and harmless, in the page and in the file."""
+"""What is left when a run has ended: a still card in the page, the static face in the file; small and harmless."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
+from lab import until
 from playwright.sync_api import expect
 
 LOAD = "%load_ext nbmodels"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+HOSTILE = "<img src=x onerror=window.hacked=1>"
 EVIL = """\
 import torch, lightning.pytorch as L
 class Evil(L.LightningModule):
@@ -27,10 +30,11 @@ def test_end_is_static_small_and_quiet(lab, notebook, picture) -> None:
     page = notebook(LOAD, "run = %bigmodel train cnn --data digits --epochs 25 --name end-1")
     page.run(0)
     page.run(1)
-    page.view(1).at_work()
-    face = page.cell(1).locator(".jp-RenderedHTML")
-    expect(face).to_contain_text("finished")
-    expect(page.cell(1).locator(".nbm")).to_have_count(0)
+    view = page.view(1)
+    view.at_work()
+    view.wait("finished")
+    expect(view.element.get_by_role("button", name="Stop")).to_have_count(0)
+    until(lambda: WIDGET not in page.saved(1), "the file has the end")
     picture(page.page, "static")
 
     saved = page.save()
@@ -51,13 +55,15 @@ def test_hostile_metric_name_stays_text(notebook, picture) -> None:
     page.run(2)
     view = page.view(2)
     view.at_work()
-    expect(view.element).to_contain_text("<img src=x onerror=window.hacked=1>")
+    expect(view.element).to_contain_text(HOSTILE)
     picture(page.page, "live")
     view.press("Stop")
-    face = page.cell(2).locator(".jp-RenderedHTML")
-    expect(face).to_contain_text("stopped")
+    view.wait("stopped")
     assert page.page.evaluate("window.hacked") is None
     page.save()
     page.reload()
-    face.wait_for()
+    view.wait("stopped")
+    until(lambda: HOSTILE in "".join(page.saved(2).get("text/plain", "")), "the file has the end")
+    assert html.escape(HOSTILE) in "".join(page.saved(2)["text/html"])
+    assert HOSTILE not in "".join(page.saved(2)["text/html"])
     assert page.page.evaluate("window.hacked") is None

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "nbmodels"
 # A room may import those before it, and itself.
 ROOMS = ["errors", "values", "spec", "option", "options", "models", "data", "runs", "views", "server"]
-SURFACES = ["names", "request", "line", "shown", "preview", "pages", "words", "complete", "tooltip", "magic", "cli", "__init__"]
+SURFACES = ["names", "request", "line", "shown", "preview", "pages", "words"]
+SURFACES += ["complete", "tooltip", "magic", "cli", "__init__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -166,6 +166,7 @@ def test_an_empty_cell_is_no_option() -> None:
         ("train cnn --padding sme", "Type: --padding same"),
         ("train cnn --dropout 1", "at least 0 and below 1"),
         ("train cnn --optimizer Adamm", "Type: --optimizer adam"),
+        ("train cnn --device gpu0", "no device 'gpu0'. Type: --device auto, cpu, cuda"),
         ("train cnn --name ../up", "cannot be a run's name"),
         ("train cnn --name 'x", "quote is not closed"),
         ("train cnn --from nothing", "no run 'nothing'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -301,3 +302,18 @@ def test_options_of_the_training_reach_the_optimiser() -> None:
     assert (group["lr"], group["weight_decay"]) == (3e-4, 0.25)
     assert run.folder.status()["device"].endswith("bf16")
     assert run.folder.status()["step"] == 4
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler: apt install g++")
+def test_a_compiled_model_learns_the_same_weights_names() -> None:
+    run = start(Training(epochs=1, limit=96, compile=True), model="linear").wait(240)
+    assert run.folder.status()["step"] == 3
+    assert "network.weight" in run.model.state_dict()  # not under torch.compile's own prefix
+
+
+def test_a_gpt_on_tokens_writes_text() -> None:
+    pytest.importorskip("tokenizers")
+    options = {"layers": 1, "heads": 2, "width": 16}
+    run = start(Training(epochs=1, limit=64), model="gpt", data="pydoc", model_options=options,
+                data_options={"tokens": "bpe"}).wait()  # fmt: skip
+    assert run.predict("The statement", length=5).startswith("The statement")

@@ -33,6 +33,7 @@ export class Card {
   private readonly legend = make("div", "nbm-legend");
   private readonly logToggle: HTMLButtonElement;
   private readonly smoothToggle: HTMLButtonElement;
+  private readonly rateLabel = make("label", "nbm-rate-label");
   private readonly rateInput: HTMLInputElement;
   private readonly note = make("span", "nbm-note", "", { role: "status" });
   private readonly device = make("span", "");
@@ -121,10 +122,9 @@ export class Card {
     toggles.append(this.logToggle, this.smoothToggle);
     this.legend.append(keys, toggles);
     const foot = make("footer", "nbm-foot");
-    const rateLabel = make("label", "nbm-rate-label", this.words.learningRate);
-    rateLabel.append(this.rateInput);
+    this.rateLabel.append(this.words.learningRate, this.rateInput);
     const left = make("span", "nbm-foot-left");
-    left.append(rateLabel, this.note);
+    left.append(this.rateLabel, this.note);
     const right = make("span", "nbm-foot-right");
     right.append(this.device, this.copyButton);
     foot.append(left, right);
@@ -201,10 +201,11 @@ export class Card {
     this.bar.setAttribute("aria-valuenow", String(Math.round(part * 100)));
     const text = progress(view, this.words);
     this.bar.setAttribute("aria-valuetext", text);
+    this.bar.setAttribute("aria-label", view.name);
     say(this.where, text);
     say(this.clock, clock(view, this.words));
     // Spoken once an epoch and at each change of state, not five times a second.
-    say(this.heard, `${view.name}: ${this.words[view.state]}, ${fill(this.words.atEpoch, String(view.epoch ?? 0))}`);
+    say(this.heard, `${view.name}: ${this.words[view.state] ?? view.state}, ${fill(this.words.atEpoch, String(view.epoch ?? 0))}`);
   }
 
   private drawError(view: Snapshot): void {
@@ -250,7 +251,7 @@ export class Card {
     say(this.device, view.device);
     this.copyButton.title = view.command;
     this.copyButton.hidden = !view.command;
-    this.rateInput.disabled = !alive(view.state);
+    this.rateInput.disabled = this.rateLabel.hidden = !alive(view.state);
     if (this.rateInput !== this.rateInput.ownerDocument.activeElement) this.rateInput.value = rate(view.lr);
   }
 }

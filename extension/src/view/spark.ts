@@ -1,0 +1,75 @@
+// The two drawings of a row: its state as a shape, its best metric's way as a small curve. Both are told in words beside them.
+
+import { spark } from "../state/list";
+import type { RunState } from "../state";
+
+const SVG = "http://www.w3.org/2000/svg";
+const WIDTH = 46; // pixels
+const HEIGHT = 18;
+
+// Each state has a shape of its own: nobody has to tell green from red.
+const UNKNOWN = "M3 6h6";
+const SHAPES: Partial<Record<string, string>> = {
+  starting: "M6 2.5a3.5 3.5 0 1 0 .01 0z",
+  running: "M6 1.5a4.5 4.5 0 1 0 .01 0z",
+  paused: "M3 2v8M9 2v8",
+  finished: "M1.5 6.5l3 3 6-7",
+  stopped: "M2.5 2.5h7v7h-7z",
+  failed: "M2.5 2.5l7 7M9.5 2.5l-7 7",
+  lost: "M6 1.5l5 9H1z",
+};
+
+function draw(name: string, width: number, height: number): SVGSVGElement {
+  const drawing = document.createElementNS(SVG, "svg");
+  drawing.setAttribute("class", name);
+  drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  drawing.setAttribute("width", String(width));
+  drawing.setAttribute("height", String(height));
+  drawing.setAttribute("aria-hidden", "true");
+  return drawing;
+}
+
+/** The shape of a state. */
+export class Mark {
+  readonly element = draw("nbm-mark", 12, 12);
+  private readonly path = document.createElementNS(SVG, "path");
+
+  constructor() {
+    this.element.append(this.path);
+  }
+
+  draw(state: RunState): void {
+    this.element.dataset["state"] = state;
+    this.path.setAttribute("d", SHAPES[state] ?? UNKNOWN);
+  }
+}
+
+/** Two arrows: what stands for an order. */
+export function arrows(): SVGSVGElement {
+  const drawing = draw("nbm-arrows", 14, 14);
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", "M4.5 2v10M2 9.5l2.5 2.5L7 9.5M9.5 12V2M7 4.5L9.5 2L12 4.5");
+  drawing.append(path);
+  return drawing;
+}
+
+/** A curve without axes. */
+export class Spark {
+  readonly element = draw("nbm-spark", WIDTH, HEIGHT);
+  private drawn = "";
+
+  draw(curve: readonly (number | null)[]): void {
+    const lines = spark(curve, WIDTH - 3, HEIGHT - 4);
+    const key = lines.join(";");
+    if (key === this.drawn) return;
+    this.drawn = key;
+    this.element.replaceChildren(
+      ...lines.map((points) => {
+        const line = document.createElementNS(SVG, "polyline");
+        line.setAttribute("points", points);
+        line.setAttribute("transform", "translate(1.5 2)");
+        return line;
+      }),
+    );
+  }
+}
