@@ -134,15 +134,24 @@ def fits(model: Description, data: Description, task: str | None = None) -> bool
     """Whether a model can learn from data, as far as their descriptions say; what they leave out, fits."""
     accepts, tasks = (_tuple(model.attributes.get(key)) for key in ("accepts", "tasks"))
     kinds, for_ = (_tuple(data.attributes.get(key)) for key in ("kind", "task"))
+    if not serves(data, task):
+        return False
     for_ = (task,) if task else for_
     kind_fits = not accepts or not kinds or bool(set(accepts) & set(kinds))
     return kind_fits and (not tasks or not for_ or bool(set(tasks) & set(for_)) or "autoencoding" in tasks)
 
 
-def data_for(model: Thing) -> dict[str, Description]:
-    """The data sets of the table that a model can learn from."""
+def serves(data: Description, task: str | None) -> bool:
+    """Whether data can teach a task: tags and texts to go on with are in data of their own."""
+    for_ = _tuple(data.attributes.get("task"))
+    apart = {"tagging", "language-modelling"}
+    return not task or not for_ or task in for_ or not apart & {task, *for_}
+
+
+def data_for(model: Thing, task: str | None = None) -> dict[str, Description]:
+    """The data sets of the table that a model can learn (a task) from."""
     described = {name: read_source(reference) for name, reference in DATA.items()}
-    return {name: each for name, each in described.items() if fits(model.described, each)}
+    return {name: each for name, each in described.items() if fits(model.described, each, task)}
 
 
 def check_fit(model: Thing, data: Thing, task: str | None) -> None:
@@ -153,8 +162,9 @@ def check_fit(model: Thing, data: Thing, task: str | None) -> None:
     shape = data.described.attributes.get("shape")
     size = f" of shape {tuple(shape)}" if shape else ""
     others = [name for name in MODELS if fits(read_source(MODELS[name]), data.described, task)]
-    sets = list(data_for(model))
-    is_ = f"{_or(data, 'kind')}{size} for {task or _or(data, 'task')}"
+    sets = list(data_for(model, task))
+    for_ = task if task and serves(data.described, task) else _or(data, "task")
+    is_ = f"{_or(data, 'kind')}{size} for {for_}"
     raise InputError(
         f"{model.name} takes {takes} for {does}; {data.name} is {is_}",
         " ".join(

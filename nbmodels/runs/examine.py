@@ -34,7 +34,7 @@ def examine(folder: RunFolder) -> dict[str, Any]:
     L.seed_everything(spec.training.seed, verbose=False)
     data = open_spec_data(spec, objects)
     facts: Facts = data.facts  # type: ignore[attr-defined]
-    model = build_model(spec, facts, objects)
+    model = build_model(spec, facts, objects, start=False)
     path = checkpoint.newest(folder)
     if path is None:
         raise RunError(f"{folder.name} has no checkpoint yet", f"Type: %bigmodel resume {folder.name}")

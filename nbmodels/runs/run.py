@@ -208,7 +208,7 @@ class Run:
             path, facts = checkpoint.newest(self.folder), self.folder.facts()
             if path is None or facts is None:
                 raise RunError(f"{self.name}'s checkpoints cannot be read", "Train it again.")
-            model = build.build_model(self.spec, facts, build.read_objects(self.folder))
+            model = build.build_model(self.spec, facts, build.read_objects(self.folder), start=False)
             model.load_state_dict(checkpoint.load(path)["state_dict"])
             self._model = (name, model.eval())
         loaded: L.LightningModule = self._model[1]

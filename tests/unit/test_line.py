@@ -173,6 +173,8 @@ def test_an_empty_cell_is_no_option() -> None:
         ("train cnn --from nothing.ckpt", "no checkpoint"),
         ("train cnn --task classify", "Type: --task classification"),
         ("train gpt --data digits", "gpt takes text for language-modelling; digits is pictures \\[N, C, H, W\\]"),
+        ("train gru --data movie-reviews --task language-modelling", "movie-reviews is text for classification"),
+        ("train gru --data shakespeare --task tagging", "shakespeare is text for language-modelling"),
         ("runs all", "no place for 'all'"),
         ("runs --epochs 3", "no option"),
         ("attach nothing", "no run 'nothing'"),
