@@ -130,6 +130,7 @@ def quiet() -> None:
         ".*GPU available but not used.*",
         ".*isinstance.*LeafSpec.*",
         ".*smaller than the logging interval.*",
+        ".*in eval mode at the start of training.*",  # what is frozen on purpose
     ):
         warnings.filterwarnings("ignore", message)
     with contextlib.suppress(RuntimeError):  # a user's DataLoader with workers forks here as it would in a script
