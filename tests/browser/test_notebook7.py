@@ -26,8 +26,9 @@ def test_a_run_is_live_and_outlives_its_kernel(lab, browser, picture) -> None:
         page.goto(f"{lab.address}notebooks/seven.ipynb?token={TOKEN}")
         page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(state="attached")
         page.locator(".jp-Notebook .jp-Cell").first.click()
-        for _ in range(2):
+        for place in range(2):
             page.keyboard.press("Shift+Enter")
+            expect(page.locator(".jp-InputPrompt").nth(place)).to_have_text(f"[{place + 1}]:")
         view = View(page.locator(".jp-Notebook .nbm"))
         view.at_work()
         picture(page, "running")
