@@ -49,34 +49,48 @@ def measure(line: str, figure: str, seed: int) -> tuple[float, float, float]:
     return run.test()["figures"][figure], status["seconds"], status["memory"]["process"] / 1e6
 
 
+def row(line: str, figure: str, aim: str, seeds: int) -> str:
+    """The line's row of the table, trained with so many seeds."""
+    figures, seconds, memory = zip(*(measure(line, figure, seed) for seed in range(seeds)), strict=True)
+    spread = f"± {statistics.stdev(figures):.4f}" if seeds > 1 else "–"
+    cells = (f"`{line}`", figure, aim, f"{statistics.mean(figures):.4f}", spread, seeds)
+    return f"| {' | '.join(map(str, cells))} | {statistics.median(seconds):.0f} | {max(memory):.0f} MB |"
+
+
+def table(rows: dict[str, str]) -> str:
+    """The rows in their order, of the lines that were ever measured."""
+    known = [rows[line] for line, _, _ in LINES if line in rows]
+    heads = "| line | figure | aim | mean | spread | seeds | seconds | memory |"
+    return "\n".join([heads, "|" + "---|" * 8, *known]) + "\n"
+
+
+def written() -> dict[str, str]:
+    """The rows of the README by their lines: what is not measured now stays as it was."""
+    inside = README.read_text("utf-8").split(BEGIN)[1].split(END)[0]
+    return {each.split("`")[1]: each for each in inside.splitlines() if each.startswith("| `")}
+
+
 def main() -> None:
-    """Train every line with every seed; print the table as it grows; --write puts it in the README."""
+    """Train the lines with every seed; print each row; --write puts it in the README at once."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default="", help="lines that hold this text")
+    parser.add_argument("--only", action="append", help="this line; may be given several times")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
-    rows = ["| line | figure | aim | mean | spread | seconds | memory |", "|---|---|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as place:
         os.environ["NBMODELS_RUNS"] = place
         folders.set_runs_root(place)
         launch.warm()
         launch.wait_warm()
         for line, figure, aim in LINES:
-            if asked.only not in line:
+            if asked.only and line not in asked.only:
                 continue
-            figures, seconds, memory = zip(*(measure(line, figure, seed) for seed in range(asked.seeds)), strict=True)
-            spread = f"± {statistics.stdev(figures):.4f}" if asked.seeds > 1 else "–"
-            mean = statistics.mean(figures)
-            rows.append(
-                f"| `{line}` | {figure} | {aim} | {mean:.4f} | {spread} "
-                f"| {statistics.median(seconds):.0f} | {max(memory):.0f} MB |"
-            )
-            print(rows[-1], flush=True)
-    text = "\n".join(rows) + f"\n\nMean of {asked.seeds} seed{'s' * (asked.seeds > 1)}.\n"
-    if asked.write:
-        before, rest = README.read_text("utf-8").split(BEGIN)
-        README.write_text(before + BEGIN + text + END + rest.split(END, 1)[1], "utf-8")
+            made = row(line, figure, aim, asked.seeds)
+            print(made, flush=True)
+            if asked.write:
+                before, rest = README.read_text("utf-8").split(BEGIN)
+                text = table({**written(), line: made})
+                README.write_text(before + BEGIN + text + END + rest.split(END, 1)[1], "utf-8")
 
 
 if __name__ == "__main__":
