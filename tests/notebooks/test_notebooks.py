@@ -26,7 +26,7 @@ FETCHED = {  # what they need is fetched once
     "gru": ("shakespeare", "brown"),
     "vae": ("fashion-mnist",),
 }
-MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|[A-Z]:\\\\")
+MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
