@@ -11,8 +11,6 @@ from typing import Any
 from nbmodels.data.fetch import TIMEOUT, check_hash, download, host, reason, web_session
 from nbmodels.errors import DataError
 
-PUBLIC = "https://registry.npmjs.org"  # npm's own default, for a user without npm
-
 
 def npm_archive(project: str, version: str, sha256: str) -> bytes:
     """A package's archive (a tar of `package/…`), from the registry of the user's npm.
@@ -40,9 +38,17 @@ def npm_archive(project: str, version: str, sha256: str) -> bytes:
 
 
 def npm_settings() -> dict[str, str]:
-    """What the user's npm is set up with: registry, and proxy and cert where there are such; the environment wins."""
+    """What the user's npm is set up with: registry, and proxy and cert where there are such; the environment wins.
+
+    Raises:
+        DataError: There is no npm and nothing in the environment, or what is there is no web address.
+    """
     said = {**_npm_says(), **_environment_says()}
-    found = {"registry": said.get("registry") or PUBLIC}
+    if not said.get("registry"):  # npm itself always knows one
+        raise DataError(
+            "there is no npm here to say where packages are", "Install Node.js, or set npm_config_registry."
+        )
+    found = {"registry": said["registry"]}
     if not found["registry"].startswith(("http://", "https://")):
         raise DataError("The registry that npm is set up for is no web address", "Type: npm config delete registry")
     for ours, theirs in (("proxy", "https-proxy"), ("cert", "cafile")):

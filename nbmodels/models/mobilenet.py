@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nbmodels.models.pretrained import Normalise, load, read_weights
+
 # Each stage: how much wider inside, channels, blocks, stride of the first, side of the filters.
 Stages = tuple[tuple[int, int, int, int, int], ...]
 STAGES: dict[str, Stages] = {
@@ -43,24 +45,7 @@ COLOURS = {  # mean and spread of the pictures that the weights were trained on
 LARGE = 96  # pixels a side from which on the network is the paper's
 LAST = 1280  # channels of the last convolution, never fewer
 DECAY = 0.05  # of the weights a step, times the learning rate
-URL = "https://download.pytorch.org/models/"
 FILES = {"mobilenet_v2": "mobilenet_v2-b0353104.pth"}
-
-
-class Normalise(nn.Module):
-    """What ImageNet's weights were trained on: [B, 1 or 3, S, S] of 0 to 1 -> [B, 3, S, S] around zero."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Grey pictures get three equal colours."""
-        return (x - self.mean) / self.std
 
 
 class Same(nn.Conv2d):
@@ -163,44 +148,6 @@ def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {names[name]: value for name, value in weights.items()}
 
 
-def read_weights(source: str) -> dict[str, Tensor]:
-    """The tensors of a file, or of torchvision's weights of that name; ValueError says in one line why not."""
-    if source in FILES:
-        try:
-            return torch.hub.load_state_dict_from_url(  # type: ignore[no-any-return]
-                URL + FILES[source], map_location="cpu", progress=False, check_hash=True, weights_only=True
-            )
-        except (OSError, RuntimeError) as error:
-            why = getattr(error, "reason", error)
-            raise ValueError(f"{source} cannot be fetched from {URL} ({why}); a file does: --pretrained FILE") from None
-    try:
-        found = torch.load(source, map_location="cpu", weights_only=True)
-        return found.get("state_dict", found)  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {source}; torchvision's weights are {', '.join(FILES)}") from None
-    except Exception:  # whatever unpickling may say of a file that is none of torch's
-        raise ValueError(f"{source} holds no weights that torch can read") from None
-
-
-def load(model: nn.Module, source: str, head: str) -> None:
-    """Copy pretrained weights into the model; the layer `head` stays fresh where its size is another, and that is said.
-
-    Raises:
-        ValueError: There are no such weights, or they are another network's.
-    """
-    weights, own = read_weights(source), model.state_dict()
-    lite = "_conv_stem.weight" in weights
-    weights = renamed(weights) if lite else weights
-    fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    wrong = [name for name in {**own, **weights} if name not in fits and not name.endswith("num_batches_tracked")]
-    if others := [name for name in wrong if not name.startswith(f"{head}.") or name not in weights]:
-        fault = f"another network: {others[0]} and {len(others) - 1} other tensors do not fit"
-        raise ValueError(f"{source} is {'EfficientNet-Lite0: --arch efficientnet-lite0' if lite else fault}")
-    model.load_state_dict(fits, strict=False)
-    if wrong:
-        print(f"The head is fresh: {source} knows {len(weights[wrong[0]]):,} classes, here are {len(own[wrong[0]]):,}")
-
-
 class MobileNet(L.LightningModule):
     """MobileNetV2 for pictures: small and quick enough for a phone
 
@@ -248,9 +195,19 @@ class MobileNet(L.LightningModule):
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(rounded(LAST * max(1.0, width)), num_classes))
         self.initialise()
         if pretrained:
-            load(self, pretrained, head="classifier.1")
+            load(self, self.published(pretrained, arch), pretrained, head="classifier.1")
         self.to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(1, in_channels, image_size, image_size)
+
+    @staticmethod
+    def published(source: str, arch: str) -> dict[str, Tensor]:
+        """The weights by torchvision's names; ValueError where they are the other architecture's."""
+        weights = read_weights(source, FILES)
+        if "_conv_stem.weight" not in weights:
+            return weights
+        if arch != "efficientnet-lite0":
+            raise ValueError(f"{source} is EfficientNet-Lite0: --arch efficientnet-lite0")
+        return renamed(weights)
 
     def initialise(self) -> None:
         """He et al. 2015, a filter's fan counted by its own channel; the last layer begins near zero."""

@@ -21,27 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nbmodels.models.pretrained import Normalise, load, read_weights
+
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # blocks a stage
 LARGE = 96  # pixels a side from which on the network is the paper's
 DECAY = 0.05  # of the weights a step, times the learning rate
-URL = "https://download.pytorch.org/models/"
 FILES = {"resnet18": "resnet18-f37072fd.pth", "resnet34": "resnet34-b627a593.pth", "resnet50": "resnet50-0676ba61.pth"}
-
-
-class Normalise(nn.Module):
-    """What ImageNet's weights were trained on: [B, 1 or 3, S, S] of 0 to 1 -> [B, 3, S, S] around zero."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Grey pictures get three equal colours."""
-        return (x - self.mean) / self.std
 
 
 def convolution(inputs: int, outputs: int, side: int, stride: int = 1) -> nn.Conv2d:
@@ -94,41 +79,6 @@ class Bottleneck(nn.Module):
         h = F.relu(self.bn2(self.conv2(h)))
         h = self.bn3(self.conv3(h))
         return F.relu(h + (x if self.downsample is None else self.downsample(x)))
-
-
-def read_weights(source: str) -> dict[str, Tensor]:
-    """The tensors of a file, or of torchvision's weights of that name; ValueError says in one line why not."""
-    if source in FILES:
-        try:
-            return torch.hub.load_state_dict_from_url(  # type: ignore[no-any-return]
-                URL + FILES[source], map_location="cpu", progress=False, check_hash=True, weights_only=True
-            )
-        except (OSError, RuntimeError) as error:
-            why = getattr(error, "reason", error)
-            raise ValueError(f"{source} cannot be fetched from {URL} ({why}); a file does: --pretrained FILE") from None
-    try:
-        found = torch.load(source, map_location="cpu", weights_only=True)
-        return found.get("state_dict", found)  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {source}; torchvision's weights are {', '.join(FILES)}") from None
-    except Exception:  # whatever unpickling may say of a file that is none of torch's
-        raise ValueError(f"{source} holds no weights that torch can read") from None
-
-
-def load(model: nn.Module, source: str, head: str) -> None:
-    """Copy pretrained weights into the model; the layer `head` stays fresh where its size is another, and that is said.
-
-    Raises:
-        ValueError: There are no such weights, or they are another network's.
-    """
-    weights, own = read_weights(source), model.state_dict()
-    fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    wrong = [name for name in {**own, **weights} if name not in fits and not name.endswith("num_batches_tracked")]
-    if others := [name for name in wrong if not name.startswith(f"{head}.") or name not in weights]:
-        raise ValueError(f"{source} is another network: {others[0]} and {len(others) - 1} other tensors do not fit")
-    model.load_state_dict(fits, strict=False)
-    if wrong:
-        print(f"The head is fresh: {source} knows {len(weights[wrong[0]]):,} classes, here are {len(own[wrong[0]]):,}")
 
 
 class ResNet(L.LightningModule):
@@ -186,7 +136,7 @@ class ResNet(L.LightningModule):
         self.fc = nn.Linear(self.inputs, num_classes)
         self.initialise()
         if pretrained:
-            load(self, pretrained, head="fc")
+            load(self, read_weights(pretrained, FILES), pretrained, head="fc")
         self.to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(1, in_channels, image_size, image_size)
 

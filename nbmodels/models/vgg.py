@@ -24,10 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nbmodels.models.pretrained import Normalise, load, read_weights
+
 STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions a stage
 LARGE = 96  # pixels a side from which on the network is the paper's
 DECAY = 0.05  # of the weights a step, times the learning rate
-URL = "https://download.pytorch.org/models/"
 FILES = {
     "vgg11": "vgg11-8a719046.pth",
     "vgg13": "vgg13-19584684.pth",
@@ -38,22 +39,6 @@ FILES = {
     "vgg16_bn": "vgg16_bn-6c64b313.pth",
     "vgg19_bn": "vgg19_bn-c79401a0.pth",
 }
-
-
-class Normalise(nn.Module):
-    """What ImageNet's weights were trained on: [B, 1 or 3, S, S] of 0 to 1 -> [B, 3, S, S] around zero."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Grey pictures get three equal colours."""
-        return (x - self.mean) / self.std
 
 
 def convolutions(inputs: int, depth: int, width: int, norm: bool, ceil: bool) -> nn.Sequential:
@@ -68,41 +53,6 @@ def convolutions(inputs: int, depth: int, width: int, norm: bool, ceil: bool) ->
             inputs = outputs
         layers.append(nn.MaxPool2d(2, ceil_mode=ceil))
     return nn.Sequential(*layers)
-
-
-def read_weights(source: str) -> dict[str, Tensor]:
-    """The tensors of a file, or of torchvision's weights of that name; ValueError says in one line why not."""
-    if source in FILES:
-        try:
-            return torch.hub.load_state_dict_from_url(  # type: ignore[no-any-return]
-                URL + FILES[source], map_location="cpu", progress=False, check_hash=True, weights_only=True
-            )
-        except (OSError, RuntimeError) as error:
-            why = getattr(error, "reason", error)
-            raise ValueError(f"{source} cannot be fetched from {URL} ({why}); a file does: --pretrained FILE") from None
-    try:
-        found = torch.load(source, map_location="cpu", weights_only=True)
-        return found.get("state_dict", found)  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {source}; torchvision's weights are {', '.join(FILES)}") from None
-    except Exception:  # whatever unpickling may say of a file that is none of torch's
-        raise ValueError(f"{source} holds no weights that torch can read") from None
-
-
-def load(model: nn.Module, source: str, head: str) -> None:
-    """Copy pretrained weights into the model; the layer `head` stays fresh where its size is another, and that is said.
-
-    Raises:
-        ValueError: There are no such weights, or they are another network's.
-    """
-    weights, own = read_weights(source), model.state_dict()
-    fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    wrong = [name for name in {**own, **weights} if name not in fits and not name.endswith("num_batches_tracked")]
-    if others := [name for name in wrong if not name.startswith(f"{head}.") or name not in weights]:
-        raise ValueError(f"{source} is another network: {others[0]} and {len(others) - 1} other tensors do not fit")
-    model.load_state_dict(fits, strict=False)
-    if wrong:
-        print(f"The head is fresh: {source} knows {len(weights[wrong[0]]):,} classes, here are {len(own[wrong[0]]):,}")
 
 
 class VGG(L.LightningModule):
@@ -161,7 +111,7 @@ class VGG(L.LightningModule):
         )  # fmt: skip
         self.initialise()
         if pretrained:
-            load(self, pretrained, head="classifier.6")
+            load(self, read_weights(pretrained, FILES), pretrained, head="classifier.6")
         self.to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(1, in_channels, image_size, image_size)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import yaml
 from tornado.web import HTTPError
 
 from nbmodels.errors import BigModelError, RunError
@@ -46,10 +45,7 @@ class KeptFolder(RunFolder):
         """What was asked, parsed anew only when the file is another one."""
         now = self.stamp(folders.SPEC)
         if self._spec is None or now != self._spec_stamp:
-            try:
-                self._spec, self._spec_stamp = super().spec(), now
-            except yaml.YAMLError as error:  # half written
-                raise unreadable(self, error) from None
+            self._spec, self._spec_stamp = super().spec(), now
         return self._spec
 
     def status(self) -> dict[str, Any]:

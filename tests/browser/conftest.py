@@ -55,12 +55,18 @@ def base_url() -> str:
 
 
 @pytest.fixture(scope="module")
-def lab(browser: object, base_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def extension() -> bool:
+    """Whether the Lab has our extension; a file of tests may say otherwise."""
+    return True
+
+
+@pytest.fixture(scope="module")
+def lab(browser: object, base_url: str, extension: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """A server for the file's tests, its folders its own."""
     pytest.importorskip("jupyterlab", reason="needs JupyterLab: pip install jupyterlab")
     from lab import Lab
 
-    started = Lab(tmp_path_factory.mktemp("lab"), base_url)
+    started = Lab(tmp_path_factory.mktemp("lab"), base_url, extension)
     yield started
     started.close()
 

@@ -47,13 +47,13 @@ def until(true: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
 class Lab:
     """JupyterLab on a free port of loopback, everything it writes under one folder."""
 
-    def __init__(self, root: Path, base: str = "/") -> None:
+    def __init__(self, root: Path, base: str = "/", extension: bool = True) -> None:
         self.root, self.runs, self.notebooks = root, root / "runs", root / "notebooks"
         self.notebooks.mkdir(parents=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.base = base
+        self.base, self.extension = base, extension
         self.address = f"http://127.0.0.1:{self.port}{base}"
         self.start()
 
@@ -115,6 +115,11 @@ class Lab:
         news = self.root / "home/JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension"
         news.mkdir(parents=True, exist_ok=True)
         news.joinpath("notification.jupyterlab-settings").write_text(NO_NEWS)
+        page = self.root / "home/JUPYTER_CONFIG_DIR/labconfig"
+        page.mkdir(parents=True, exist_ok=True)
+        page.joinpath("page_config.json").write_text(
+            json.dumps({"disabledExtensions": {"nbmodels": not self.extension}})
+        )
         options = [
             "--no-browser",
             "--allow-root",

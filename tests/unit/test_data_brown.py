@@ -163,6 +163,10 @@ def test_the_environment_wins_over_npm_and_npms_own_over_nothing(monkeypatch):
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "file:///nowhere")
     with pytest.raises(DataError, match="no web address"):
         npm.npm_settings()
+    monkeypatch.delenv("NPM_CONFIG_REGISTRY")
+    monkeypatch.setattr(npm, "_npm_says", dict)
+    with pytest.raises(DataError, match="no npm here .*npm_config_registry"):
+        npm.npm_settings()
 
 
 def test_no_registry_is_one_line_without_the_password(tmp_path, monkeypatch):

@@ -86,13 +86,13 @@ def test_the_parameters_are_as_many_as_the_docstring_says(name: str) -> None:
 def test_the_file_stands_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / f"copied_{name}.py"
     source = path(name).read_text()
-    if name in RECURRENT:  # their cells are three, what is around them is one file that is copied with them
-        shared = path(name).parent / "recurrent.py"
-        (tmp_path / "recurrent.py").write_text(shared.read_text())
-        source = source.replace("from nbmodels.models.recurrent import", "from recurrent import")
+    for shared in re.findall(r"from nbmodels\.models\.(\w+) import", source):  # what several share is copied with them
+        content = (path(name).parent / f"{shared}.py").read_text()
+        assert "nbmodels" not in content
+        (tmp_path / f"{shared}.py").write_text(content)
+        source = source.replace(f"from nbmodels.models.{shared} import", f"from {shared} import")
         monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.delitem(sys.modules, "recurrent", raising=False)
-        assert "nbmodels" not in shared.read_text()
+        monkeypatch.delitem(sys.modules, shared, raising=False)
     copy.write_text(source)
     assert "nbmodels" not in copy.read_text()
     spec = importlib.util.spec_from_file_location(copy.stem, copy)

@@ -186,7 +186,7 @@ def test_an_evaluation_counts_tokens_not_batches() -> None:
     x, y = torch.randint(1, 50, (6, 5)), torch.randint(0, 4, (6, 5))
     y[2:4, 1:], y[4:] = -100, -100
     logged: list[tuple[str, float, int]] = []
-    model.log = lambda name, value, batch_size: logged.append((name, float(value), batch_size))  # type: ignore[assignment]
+    model.log = lambda name, value, batch_size: logged.append((name, float(value.detach()), batch_size))  # type: ignore[assignment]
     for number in range(3):
         model.validation_step((x[2 * number : 2 * number + 2], y[2 * number : 2 * number + 2]), number)
     assert [size for _, _, size in logged] == [10, 10, 2, 2]
