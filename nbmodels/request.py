@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from nbmodels.data import DATA
+from nbmodels.data.facts import MASKED, Task, task_of
 from nbmodels.data.open import check_data
 from nbmodels.errors import InputError, nearest
 from nbmodels.models import MODELS
@@ -21,7 +22,6 @@ from nbmodels.options import Description, read_dataclass, read_source
 from nbmodels.runs import folder
 from nbmodels.spec import Spec, Training, check_device
 
-Task = Literal["classification", "regression", "autoencoding", "language-modelling", "tagging"]
 COMMON: tuple[Option, ...] = (
     make("data", str | None, None, "What to learn from: a data set, a variable, a file or a folder."),
     make("name", str | None, None, "The run's name; empty means the next free one."),
@@ -36,8 +36,19 @@ FILLED = (  # parameters of a model that the data fills in
     "out_features",
     "vocab_size",
     "sequence_length",
+    "target_length",
+    "mask_token",
     "task",
 )
+APART = {  # what only data made for it can teach
+    "tagging",
+    "language-modelling",
+    MASKED,
+    "translation",
+    "summarisation",
+    "question-answering",
+    "text-to-image",
+}
 KINDS = {"image": "pictures", "table": "tables", "text": "text"}
 _SHAPES = {"image": "pictures [N, C, H, W]", "table": "tables [N, F]", "text": "text"}
 _USUAL = {"learning_rate": "lr", "bs": "batch_size", "gpu": "device", "checkpoint": "from", "dataset": "data"}
@@ -84,16 +95,22 @@ def build_spec(
     common = groups["common"]
     name = folder.check_name(common["name"]) if common.get("name") else folder.free_name(found.name)
     check_required(found, source, groups["model"], style)
-    check_fit(found, look(source, groups["data"].get("target"), common.get("task")), common.get("task"))
+    seen = look(source, groups["data"].get("target"), common.get("task"))
+    check_fit(found, seen, common.get("task"))
+    bring_tokens(found, source, groups)
     check_data(source.reference, groups["data"], common.get("task"), source.obj)
     check_device(groups["training"].get("device", "auto"))
+    tasks = (common["task"],) if common.get("task") else _tuple(seen.described.attributes.get("task"))
+    usual = recipe(found, tasks[0] if len(tasks) == 1 else None)
+    if "lr" in groups["model"]:  # typed: no recipe's rate stands above it
+        usual.pop("lr", None)
     spec = Spec(
         name=name,
         model=found.reference,
         data=source.reference,
         model_options=groups["model"],
         data_options=groups["data"],
-        training=dataclasses.replace(Training(), **{**recipe(found), **groups["training"]}),
+        training=dataclasses.replace(Training(), **{**usual, **groups["training"]}),
         task=common.get("task"),
         start=find_start(common["from"], namespace) if common.get("from") else None,
     )
@@ -114,6 +131,14 @@ def sort_options(model: Thing, data: Thing, options: Mapping[str, Any], style: S
     return sorted_
 
 
+def bring_tokens(model: Thing, data: Thing, groups: dict[str, dict[str, Any]]) -> None:
+    """Pretrained weights know the tokens of their own tokenizer: the data is cut by it, unless the user says how."""
+    brings = model.described.attributes.get("brings_tokens")
+    takes = "tokens" in {option.name for option in data.described.options}
+    if brings and takes and groups["model"].get("pretrained"):
+        groups["data"].setdefault("tokens", groups["model"]["pretrained"])
+
+
 def unknown_option(typed: str, known: list[Option], command: str, style: Style = "flag") -> InputError:
     """The error for an option that is not there, with the nearest one."""
     name = typed.replace("-", "_")
@@ -124,10 +149,11 @@ def unknown_option(typed: str, known: list[Option], command: str, style: Style =
     return InputError(f"There is no option {shown(name)}", hint)
 
 
-def recipe(model: Thing) -> dict[str, Any]:
-    """The model's own defaults of the training."""
-    found = model.described.attributes.get("recipe", {})
-    return {key: value for key, value in found.items() if key in training()} if isinstance(found, dict) else {}
+def recipe(model: Thing, task: str | None = None) -> dict[str, Any]:
+    """The model's own defaults of the training, for a task where it has others for it (`recipe_for`)."""
+    found, tasks = model.described.attributes, _tuple(model.described.attributes.get("tasks"))
+    given = {**found.get("recipe", {}), **found.get("recipe_for", {}).get(task_of(task or "", tasks), {})}
+    return {key: value for key, value in given.items() if key in training()}
 
 
 def fits(model: Description, data: Description, task: str | None = None) -> bool:
@@ -136,7 +162,7 @@ def fits(model: Description, data: Description, task: str | None = None) -> bool
     kinds, for_ = (_tuple(data.attributes.get(key)) for key in ("kind", "task"))
     if not serves(data, task):
         return False
-    for_ = (task,) if task else for_
+    for_ = tuple(task_of(each, tasks) for each in ((task,) if task else for_))
     kind_fits = not accepts or not kinds or bool(set(accepts) & set(kinds))
     return kind_fits and (not tasks or not for_ or bool(set(tasks) & set(for_)) or "autoencoding" in tasks)
 
@@ -144,8 +170,8 @@ def fits(model: Description, data: Description, task: str | None = None) -> bool
 def serves(data: Description, task: str | None) -> bool:
     """Whether data can teach a task: tags and texts to go on with are in data of their own."""
     for_ = _tuple(data.attributes.get("task"))
-    apart = {"tagging", "language-modelling"}
-    return not task or not for_ or task in for_ or not apart & {task, *for_}
+    taught = {*for_, *(task_of(each, (MASKED,)) for each in for_)}
+    return not task or not for_ or task in taught or not APART & {task, *for_}
 
 
 def data_for(model: Thing, task: str | None = None) -> dict[str, Description]:

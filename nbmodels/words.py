@@ -129,7 +129,6 @@ def predict(namespace: Namespace, run: str, inputs: Sequence[str], **options: An
 
         return examine.recall(run, weights, read_inputs(inputs, "image", namespace))
     found = find_run(run, namespace)
-    found.wait()
     facts = found.folder.facts()
     given = {name: value for name, value in options.items() if value is not None}
     return found.predict(read_inputs(inputs, facts.kind if facts else "", namespace), **given)

@@ -104,7 +104,7 @@ class Batches:
         if self.augment:
             x = self.augment(x, self.generator(batch))
         x = self.finish(x)
-        return x, x if self.y is None else self._select(self.y, order, part)
+        return x, x if self.y is None else self.answers(self._select(self.y, order, part))
 
     def finish(self, x: Tensor) -> Tensor:
         """Samples as stored -> as the model takes them: long for text, scaled floats for all else."""
@@ -114,6 +114,12 @@ class Batches:
         if self._factor is not None:
             x = x.mul(self._factor)
         return x if self._offset is None else x.add(self._offset)
+
+    def answers(self, y: Tensor) -> Tensor:
+        """Answers as stored -> as the model takes them: pictures as floats of 0 to 1, texts as long."""
+        if self.facts.task == "text-to-image":
+            return y.float() / self.facts.scale
+        return y.long() if self.facts.task in ("translation", "summarisation") else y
 
     def generator(self, *numbers: int) -> torch.Generator:
         """A generator for this epoch (and batch); torch seeds from 32 bits, so they are hashed into 32."""

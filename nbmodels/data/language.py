@@ -10,13 +10,14 @@ from typing import Literal
 
 import numpy as np
 
+from nbmodels.data import weights
 from nbmodels.data.dataset import DataSet
 from nbmodels.data.facts import Facts
 from nbmodels.data.fetch import cached
-from nbmodels.data.text import BPE, Characters, Tokenizer, smallest, tokenizer
+from nbmodels.data.text import BPE, Characters, Pretrained, Tokenizer, smallest, tokenizer
 from nbmodels.errors import DataError, InputError
 
-Unit = Literal["characters", "bpe"]
+Unit = Literal["characters", "bpe"] | str
 
 
 def language(
@@ -33,7 +34,7 @@ def language(
     Args:
         name: What to call the data.
         texts: The texts; a new line is put between two.
-        tokens: What a token is.
+        tokens: What a token is: characters, bpe, or the pretrained model whose tokenizer to use.
         sequence_length: Tokens of a window, at least 1.
         pieces: Size of a BPE vocabulary, at least 300.
         val: Share of each text to validate on, in [0, 1).
@@ -52,7 +53,12 @@ def language(
         name=name,
         kind="text",
         task="language-modelling",
-        fills={"vocab_size": words.size, "sequence_length": sequence_length, "task": "language-modelling"},
+        fills={
+            "vocab_size": words.size,
+            "sequence_length": sequence_length,
+            "task": "language-modelling",
+            **({"mask_token": words.mask} if isinstance(words, Pretrained) else {}),
+        },
         tokens=words.state,
     )
     train, middle, last = ((part, None) for part in encoded)
@@ -71,13 +77,16 @@ def _encoded(parts: Sequence[str], tokens: Unit, pieces: int) -> tuple[Tokenizer
         words = Characters.learn(parts)  # of all parts: a rare character may stand in the held-out ones only
         return words, [_characters(part, words) for part in parts]
 
+    source = tokens if tokens == "bpe" else weights.find(tokens)
+
     def make(folder: Path) -> None:
-        made = BPE.learn(parts[0].splitlines(keepends=True), pieces)
+        made = BPE.learn(parts[0].splitlines(keepends=True), pieces) if tokens == "bpe" else Pretrained.find(source)
         (folder / "tokenizer.json").write_text(json.dumps(made.state))
         for number, part in enumerate(parts):
             np.save(folder / f"{number}.npy", smallest(made.encode(part), made.size))
 
-    key = hashlib.sha256("\0".join((str(pieces), *parts)).encode()).hexdigest()[:16]
+    made_by = [str(pieces)] if tokens == "bpe" else [source]
+    key = hashlib.sha256("\0".join((*made_by, *parts)).encode()).hexdigest()[:16]
     folder = cached(f"bpe-{key}", make)
     state = json.loads((folder / "tokenizer.json").read_text())
     return tokenizer(state), [np.load(folder / f"{number}.npy") for number in range(len(parts))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,8 +25,9 @@ class MovieReviews:
     validate and to test. TF-IDF with logistic regression reaches 0.789.
 
     Args:
-        length: Words that are read of a sentence, at least 1.
+        length: Tokens that are read of a sentence, at least 1.
         vocabulary: The most words that get a number, at least 1.
+        tokens: What a token is: words, characters, or the pretrained model whose tokenizer to use.
     """
 
     kind = "text"
@@ -35,8 +37,10 @@ class MovieReviews:
     source = "the package vaderSentiment 3.3.2, as data (2.5 MB, once)"
     ships = False
 
-    def __init__(self, length: int = 40, vocabulary: int = 10_000) -> None:
-        self.length, self.vocabulary = length, vocabulary
+    def __init__(
+        self, length: int = 40, vocabulary: int = 10_000, tokens: Literal["words", "characters"] | str = "words"
+    ) -> None:
+        self.length, self.vocabulary, self.tokens = length, vocabulary, tokens
 
     def load(self) -> DataSet:
         """The three splits, in about a quarter of a second once fetched.
@@ -53,7 +57,7 @@ class MovieReviews:
         labels = np.array([float(score) > 0 for _, score, _ in rows]).astype(np.int64)
         texts = [text for _, _, text in rows]
         return sentences(
-            "movie-reviews", texts, labels, ("negative", "positive"), "words", self.length, self.vocabulary
+            "movie-reviews", texts, labels, ("negative", "positive"), self.tokens, self.length, self.vocabulary
         )
 
 

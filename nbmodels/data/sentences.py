@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
+from nbmodels.data import weights
 from nbmodels.data.dataset import DataSet, cut, even_order
 from nbmodels.data.facts import Facts
-from nbmodels.data.text import Characters, Tokenizer, Words, padded
+from nbmodels.data.text import Characters, Pretrained, Tokenizer, Words, padded
 from nbmodels.errors import InputError
 
-Unit = Literal["words", "characters"]
+Unit = Literal["words", "characters"] | str
 
 
 def sentences(
@@ -33,7 +34,7 @@ def sentences(
         texts: The sentences, N of them.
         labels: The class of each [N].
         classes: The names of the classes.
-        tokens: What a token is.
+        tokens: What a token is: words, characters, or the pretrained model whose tokenizer to use.
         length: T, the tokens that are read of a sentence, at least 1.
         vocabulary: The most tokens that get a number, at least 1.
         val: Share to validate on, in [0, 1).
@@ -47,9 +48,11 @@ def sentences(
     words: Tokenizer
     if tokens == "words":
         words = Words.learn(learned, vocabulary)
-    else:
+    elif tokens == "characters":
         words = Characters.learn(learned, reserved=2, most=vocabulary, least=2)
-    longest = 40 * length if tokens == "words" else length  # what is cut off in any case need not be read
+    else:
+        words = Pretrained.find(weights.find(tokens))
+    longest = length if tokens == "characters" else 40 * length  # what is cut off in any case need not be read
     x = padded([words.encode(text[:longest]) for text in texts], length, words.size)
     facts = Facts(
         name=name,
@@ -60,6 +63,7 @@ def sentences(
             "num_classes": len(classes),
             "sequence_length": length,
             "task": "classification",
+            **({"mask_token": words.mask} if isinstance(words, Pretrained) else {}),
         },
         classes=classes,
         tokens=words.state,

@@ -20,7 +20,7 @@ class Shakespeare:
 
     Args:
         sequence_length: Tokens of a window, at least 1.
-        tokens: What a token is: a character, or a piece of a BPE vocabulary.
+        tokens: What a token is: characters, bpe, or the pretrained model whose tokenizer to use.
         pieces: Size of the BPE vocabulary, at least 300.
     """
 
@@ -34,7 +34,7 @@ class Shakespeare:
     def __init__(
         self,
         sequence_length: int = 64,
-        tokens: Literal["characters", "bpe"] = "characters",
+        tokens: Literal["characters", "bpe"] | str = "characters",
         pieces: int = 2_000,
     ) -> None:
         self.sequence_length, self.tokens, self.pieces = sequence_length, tokens, pieces

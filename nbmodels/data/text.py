@@ -1,6 +1,7 @@
 """Tokenizers: text to token numbers and back. The state of each is plain JSON and lives in `Facts.tokens`.
 
-0 pads and 1 stands for what is unknown wherever sentences are padded; a text for language modelling has neither.
+0 pads and 1 stands for what is unknown wherever sentences are padded; a text for language modelling has neither. A text
+that is to be written, such as a translation, begins with 2 and ends with 3.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from nbmodels.errors import DataError, MissingExtra
 
-PAD, UNKNOWN = 0, 1
+PAD, UNKNOWN, START, END = 0, 1, 2, 3
+SPECIAL = ("<pad>", "<unknown>", "<start>", "<end>")
 WORD = re.compile(r"\w+(?:'\w+)?|[!?.,:;()*]")
 
 
 class Tokenizer(Protocol):
-    """What the three have in common: `tokenizer(t.state)` is as good as `t`."""
+    """What all have in common: `tokenizer(t.state)` is as good as `t`."""
 
     size: int
 
@@ -49,7 +52,7 @@ def tokenizer(state: dict[str, Any]) -> Tokenizer:
         DataError: It is no tokenizer's state.
         MissingExtra: BPE without the library `tokenizers`.
     """
-    kinds: dict[Any, Any] = {"words": Words, "characters": Characters, "bpe": BPE}
+    kinds: dict[Any, Any] = {"words": Words, "characters": Characters, "bpe": BPE, "pretrained": Pretrained}
     if state.get("kind") not in kinds:
         raise DataError("The data has no tokenizer", "Train on a text data set.")
     return kinds[state["kind"]](**{key: value for key, value in state.items() if key != "kind"})
@@ -147,14 +150,23 @@ class BPE:
         self.size: int = self.library.get_vocab_size()
 
     @classmethod
-    def learn(cls, texts: Iterable[str], pieces: int = 2_000) -> BPE:
-        """A vocabulary of `pieces` tokens, the 256 bytes among them, so that nothing is unknown."""
+    def learn(cls, texts: Iterable[str], pieces: int = 2_000, special: bool = False) -> BPE:
+        """A vocabulary of `pieces` tokens, the 256 bytes among them, so that nothing is unknown.
+
+        Args:
+            texts: What to learn from.
+            pieces: Tokens in all.
+            special: Whether the first four are PAD, UNKNOWN, START and END, which `decode` leaves out.
+        """
         library = _tokenizers()
         made = library.Tokenizer(library.models.BPE())
         made.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
         made.decoder = library.decoders.ByteLevel()
         alphabet = library.pre_tokenizers.ByteLevel.alphabet()
-        trainer = library.trainers.BpeTrainer(vocab_size=pieces, initial_alphabet=alphabet, show_progress=False)
+        first = list(SPECIAL) if special else []
+        trainer = library.trainers.BpeTrainer(
+            vocab_size=pieces, initial_alphabet=alphabet, special_tokens=first, show_progress=False
+        )
         made.train_from_iterator(texts, trainer)
         return cls(made.to_str())
 
@@ -174,6 +186,44 @@ class BPE:
     def decode(self, tokens: Sequence[int]) -> str:
         """The pieces joined."""
         return str(self.library.decode(list(tokens)))
+
+
+class Pretrained(BPE):
+    """The tokenizer of published weights, with the marks that it puts around a text, such as BERT's [CLS] and [SEP]."""
+
+    @classmethod
+    def find(cls, source: str) -> Pretrained:
+        """That of a folder as transformers writes it, or of a name on Hugging Face's hub.
+
+        Raises:
+            DataError: There is none.
+            MissingExtra: The library `transformers` is not here.
+        """
+        try:
+            from transformers import AutoTokenizer
+        except ImportError:
+            raise MissingExtra("A pretrained tokenizer", "text") from None
+        packed = sorted(Path(source).glob("*.gguf")) if Path(source).is_dir() else []
+        more = {"gguf_file": packed[0].name} if packed else {}
+        try:
+            return cls(AutoTokenizer.from_pretrained(source, **more).backend_tokenizer.to_str())
+        except Exception as error:  # the hub's client has a dozen kinds
+            where = "in that folder" if Path(source).is_dir() else "in a folder of that name or on Hugging Face's hub"
+            raise DataError(
+                f"There is no tokenizer {source!r} {where} ({type(error).__name__})",
+                "Give a folder that holds tokenizer.json; or words, characters or bpe.",
+            ) from None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"kind": "pretrained", "json": self.json}
+
+    @property
+    def mask(self) -> int | None:
+        """The token that stands for a gap, where there is one."""
+        number: int | None = self.library.token_to_id("[MASK]")
+        return number
 
 
 def smallest(numbers: Sequence[int] | np.ndarray, size: int) -> np.ndarray:

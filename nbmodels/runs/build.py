@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from nbmodels.data.facts import Facts
-from nbmodels.data.imagenet import find_weights
+from nbmodels.data.facts import Facts, task_of
+from nbmodels.data.weights import find_weights
 from nbmodels.errors import InputError, RunError
 from nbmodels.models import MODELS
 from nbmodels.runs import checkpoint
@@ -52,6 +52,8 @@ def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], start: bool =
     if inspect.isclass(model):
         names = parameters(model)
         fills = {name: value for name, value in facts.fills.items() if name in names}
+        if "task" in fills:
+            fills["task"] = task_of(fills["task"], getattr(model, "tasks", ()))
         task = {"task": spec.task} if spec.task and "task" in names else {}
         options = {**fills, **task, **spec.model_options}
         options = find_weights(options, start) if spec.model in MODELS else options

@@ -51,12 +51,13 @@ def examine(folder: RunFolder) -> dict[str, Any]:
     figures = trainer.test(model, datamodule=data, verbose=False)[0]
     if not figures:
         raise RunError(f"{spec.title} has no held-out data to test on", "Give the data a test split.")
-    return {"checkpoint": path.name, "figures": figures, **look(model.cpu().eval(), data, facts)}
+    seen = look(model.cpu().eval(), data, facts)
+    return {"checkpoint": path.name, **seen, "figures": {**figures, **seen.get("figures", {})}}
 
 
 @torch.no_grad()
 def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) -> dict[str, Any]:
-    """The picture people expect of the task, and texts."""
+    """The picture people expect of the task, and texts; figures where they are of what the model says, such as BLEU."""
     batches = [batch for batch in data.test_dataloader() if isinstance(batch, (list, tuple)) and len(batch) == 2]
     task = getattr(model, "task", facts.task)
     samples = getattr(model, "samples", None)
@@ -133,10 +134,12 @@ def recall(name: str, pretrained: str, inputs: Any) -> Any:
 
 
 def _made(made: Any, facts: Facts) -> dict[str, Any]:
-    from nbmodels.runs.samples import strip, texts, write_png
+    from nbmodels.runs.samples import pairs, strip, texts, write_png
 
+    given, made = made if isinstance(made, tuple) else (None, made)
+    captions = [] if given is None else texts(given, facts)
     if isinstance(made, Tensor) and made.is_floating_point():
         buffer = io.BytesIO()
         write_png(buffer, strip(made))
-        return {"picture": data_uri(buffer.getvalue()), "texts": []}
-    return {"picture": None, "texts": texts(made, facts)}
+        return {"picture": data_uri(buffer.getvalue()), "texts": captions}
+    return {"picture": None, "texts": pairs(captions, texts(made, facts))}

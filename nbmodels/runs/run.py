@@ -47,8 +47,8 @@ def attach(name: str) -> Run:
 class Run:
     """A training somewhere on this machine, known by its folder.
 
-    `run.model`, `run.metrics`, `run.test()` and `run.predict(…)` wait for the run to end; everything else answers at
-    once.
+    `run.model`, `run.metrics` and `run.test()` wait for the run to end; everything else answers at once,
+    `run.predict(…)` with the newest checkpoint.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -154,13 +154,18 @@ class Run:
     def predict(self, inputs: Any, **options: Any) -> Any:
         """What the model says of new inputs: pictures, rows, sentences or a prompt; one or several.
 
+        While the run trains, its newest checkpoint answers.
+
         Args:
             inputs: An array, a file's path, a text, or a list of them.
             options: For models that write: length, temperature, top_k.
         """
         from nbmodels.runs.examine import predict
 
-        return predict(self.model, self.folder.facts(), inputs, options)
+        while not self.folder.checkpoints() and self.folder.alive():  # it has only just begun
+            time.sleep(LOOK)
+        self._raise_if_failed()
+        return predict(self._load(), self.folder.facts(), inputs, options)
 
     # -- inside
 

@@ -19,23 +19,32 @@ def write_samples(folder: RunFolder, made: Any, step: int, epoch: int, facts: Fa
     """Write what `module.samples(batch)` gave, to the folder and to TensorBoard.
 
     Args:
-        made: Pictures [N, C, H, W] in 0..1, tokens [N, T] (the data's tokenizer reads them), or a list of texts.
+        made: Pictures [N, C, H, W] in 0..1, tokens [N, T] (the data's tokenizer reads them), or a list of texts; or a
+            pair: the tokens [N, T] that were given, and what was made of each.
         board: TensorBoard's SummaryWriter.
     """
     place = folder.file(SAMPLES)
     place.mkdir(exist_ok=True)
+    given, made = made if isinstance(made, tuple) else (None, made)
+    captions = [] if given is None else texts(given, facts)
     if isinstance(made, torch.Tensor) and made.is_floating_point():
         picture = strip(made)
         file = f"{step:08d}.png"
         write_png(place / file, picture)
         board.add_image("samples", picture, step, dataformats="HWC")
     else:
-        written = texts(made, facts)
+        written = pairs(captions, texts(made, facts))
         file = f"{step:08d}.txt"
         (place / file).write_text("\n\n".join(written), "utf-8")
         board.add_text("samples", "\n\n".join(f"```\n{text}\n```" for text in written), step)
     with (place / "index.jsonl").open("a", encoding="utf-8") as index:
-        index.write(json.dumps({"step": step, "epoch": epoch, "file": file}) + "\n")
+        caption = {"caption": ", ".join(captions[:MOST])} if file.endswith(".png") and captions else {}
+        index.write(json.dumps({"step": step, "epoch": epoch, "file": file, **caption}) + "\n")
+
+
+def pairs(given: list[str], made: list[str]) -> list[str]:
+    """What was given over what was made of it; what was made alone where nothing was given."""
+    return [f"{one}\n→ {other}" for one, other in zip(given, made, strict=True)] if given else made
 
 
 def strip(pictures: torch.Tensor) -> np.ndarray:

@@ -50,7 +50,7 @@ def need(path: Path) -> None:
         except DataError as error:
             pytest.skip(f"{path.name}: {error}")
     if path.stem == "mobilenet":
-        from nbmodels.data.imagenet import find_weights
+        from nbmodels.data.weights import find_weights
 
         try:
             find_weights({"pretrained": "efficientnet-lite0"})

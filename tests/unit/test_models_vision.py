@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from nbmodels.data import imagenet
 from nbmodels.data.facts import Facts
 from nbmodels.data.inputs import prepare
+from nbmodels.data.weights import find_weights
 from nbmodels.errors import DataError, InputError
 from nbmodels.line import do
 from nbmodels.models import mobilenet, resnet, vgg
@@ -365,7 +365,7 @@ def test_an_empty_name_makes_room_for_weights_that_come_from_a_checkpoint(tmp_pa
 def lite() -> str:
     """The file of the weights; the test is skipped where it is neither here nor to be had."""
     try:
-        return str(imagenet.find_weights({"pretrained": "efficientnet-lite0"})["pretrained"])
+        return str(find_weights({"pretrained": "efficientnet-lite0"})["pretrained"])
     except DataError as error:
         pytest.skip(str(error.what))
 
@@ -396,7 +396,7 @@ def test_lite_weights_are_refused_by_another_network_with_what_to_type() -> None
 def test_published_weights_can_be_asked_of_picture_models_only() -> None:
     with pytest.raises(InputError, match="cnn has no pretrained weights"):
         do(["predict", "cnn", "photo.png", "--pretrained", "somewhere.pth"], {})
-    assert imagenet.find_weights({"pretrained": "gpt2", "width": 1}) == {"pretrained": "gpt2", "width": 1}
+    assert find_weights({"pretrained": "gpt2", "width": 1}) == {"pretrained": "gpt2", "width": 1}
 
 
 # -- pictures of another size
