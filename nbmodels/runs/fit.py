@@ -17,6 +17,7 @@ from nbmodels.runs import checkpoint
 from nbmodels.runs.build import arrange_optimizer, build_model, read_objects, start_from
 from nbmodels.runs.checkpoint import AtomicIO, Randomness, Saver
 from nbmodels.runs.control import Control
+from nbmodels.runs.epoch import LeanEpoch
 from nbmodels.runs.folder import FACTS, RunFolder
 from nbmodels.runs.freeze import Freeze
 from nbmodels.runs.json_file import write_json
@@ -79,7 +80,7 @@ def open_spec_data(spec: Spec, objects: dict[str, Any]) -> L.LightningDataModule
 def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: list[L.Callback]) -> L.Trainer:
     """A Trainer on the asked device, with everything off that a folder does not need."""
     accelerator, devices = device(training.device)
-    return L.Trainer(
+    trainer = L.Trainer(
         accelerator=accelerator,
         devices=devices,  # type: ignore[arg-type]
         precision=PRECISIONS[training.precision][0],  # type: ignore[arg-type]
@@ -95,6 +96,8 @@ def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: l
         enable_checkpointing=False,
         num_sanity_val_steps=0,
     )
+    trainer.fit_loop.epoch_loop = LeanEpoch(trainer)
+    return trainer
 
 
 def device(name: str) -> tuple[str, list[int] | int]:
