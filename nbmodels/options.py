@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from nbmodels.data.facts import task_of
 from nbmodels.errors import InputError
 from nbmodels.option import REQUIRED, Option, bounds, make
 
@@ -61,6 +62,17 @@ class Description:
 
     def __contains__(self, name: str) -> bool:
         return any(option.name == name.replace("-", "_") for option in self.options)
+
+    def recipe(self, task: str | None = None) -> dict[str, Any]:
+        """The model's own defaults of the training, for a task where it has others for it (`recipe_for`)."""
+        tasks, other = self.attributes.get("tasks") or (), self.attributes.get("recipe_for") or {}
+        return {**(self.attributes.get("recipe") or {}), **other.get(task_of(task or "", tuple(tasks)), {})}
+
+    @property
+    def task(self) -> str | None:
+        """What data is for, where that is one thing."""
+        task = self.attributes.get("task")
+        return task if isinstance(task, str) else None
 
 
 @functools.cache

@@ -100,8 +100,7 @@ def build_spec(
     bring_tokens(found, source, groups)
     check_data(source.reference, groups["data"], common.get("task"), source.obj)
     check_device(groups["training"].get("device", "auto"))
-    tasks = (common["task"],) if common.get("task") else _tuple(seen.described.attributes.get("task"))
-    usual = recipe(found, tasks[0] if len(tasks) == 1 else None)
+    usual = recipe(found, common.get("task") or seen.described.task)
     if "lr" in groups["model"]:  # typed: no recipe's rate stands above it
         usual.pop("lr", None)
     spec = Spec(
@@ -150,10 +149,8 @@ def unknown_option(typed: str, known: list[Option], command: str, style: Style =
 
 
 def recipe(model: Thing, task: str | None = None) -> dict[str, Any]:
-    """The model's own defaults of the training, for a task where it has others for it (`recipe_for`)."""
-    found, tasks = model.described.attributes, _tuple(model.described.attributes.get("tasks"))
-    given = {**found.get("recipe", {}), **found.get("recipe_for", {}).get(task_of(task or "", tasks), {})}
-    return {key: value for key, value in given.items() if key in training()}
+    """The model's own defaults of the training, for a task."""
+    return {key: value for key, value in model.described.recipe(task).items() if key in training()}
 
 
 def fits(model: Description, data: Description, task: str | None = None) -> bool:

@@ -45,7 +45,7 @@ const option = (name: string, more: Partial<OptionInfo> = {}): OptionInfo => ({
 
 const model: ModelInfo = {
   name: "cnn", title: "", doc: "", paper: "", formula: "", accepts: ["image"], tasks: ["classification"], default_data: "digits",
-  recipe: { epochs: 8 }, options: [option("lr", { type: "float", default: 0.003 }), option("channels", { default: [32, 64] })], data: ["fashion-mnist", "digits"],
+  recipe: { epochs: 8 }, recipe_for: { tagging: { epochs: 2 } }, options: [option("lr", { type: "float", default: 0.003 }), option("channels", { default: [32, 64] })], data: ["fashion-mnist", "digits"],
 };
 
 const catalogue: Catalogue = {
@@ -62,6 +62,10 @@ test("the form's fields: the main ones first, a model's own before the training'
     "main epochs=8", "main lr=0.003", "main optimizer=adam", "model channels=32,64", "data rows=", "training compile=false", "training name=",
   ]);
   assert.deepEqual(fields.map((field) => line.control(field.option)), ["whole", "number", "select", "whole", "whole", "tick", "text"]);
+  const tags = line.fields(catalogue, model, { ...catalogue.data[0]!, task: "tagging" });
+  assert.equal(tags.find((field) => field.option.name === "epochs")?.usual, "2");
+  const free = option("tokens", { type: "Literal['words', 'characters'] | str", choices: ["words", "characters"] });
+  assert.equal(line.control(free), "text");
   assert.equal(line.firstData(model), "digits");
   assert.equal(line.firstData({ ...model, default_data: "gone" }), "fashion-mnist");
 });

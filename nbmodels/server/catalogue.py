@@ -54,7 +54,8 @@ def line(model: str, data: str | None, options: Mapping[str, str]) -> str:
         request.check_fit(found, source, groups["common"].get("task"))
     if name := groups["common"].get("name"):
         request.folder.check_name(name)
-    known, recipe = request.options_for(found, source), request.recipe(found)
+    known, task = request.options_for(found, source), groups["common"].get("task") or source.described.task
+    recipe = request.recipe(found, task)
     values = {key: value for group in groups.values() for key, value in group.items()}
     usual = {key: recipe.get(key, known[key][1].default) for key in typed}
     return command.line(model, data, {key: values[key] for key in typed if values[key] != usual[key]})
@@ -99,6 +100,7 @@ def _model(name: str) -> dict[str, Any]:
         **{key: str(says.get(key) or "") for key in ("paper", "formula", "default_data")},
         **{key: _list(says.get(key)) for key in ("accepts", "tasks")},
         "recipe": plain(says.get("recipe") or {}),
+        "recipe_for": plain(says.get("recipe_for") or {}),
         "options": [option_info(option) for option in described.options if option.name not in FILLED],
         "data": list(data_for(Thing(name, described))),
     }

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from nbmodels import values
+from nbmodels.data import DATA
 from nbmodels.models import MODELS
 from nbmodels.options import read_source
 from nbmodels.spec import NOTEBOOK, Spec, Training
@@ -31,7 +32,7 @@ def quote(word: str) -> str:
 
 def chosen(spec: Spec) -> dict[str, Any]:
     """The options of a run that are not what its model would have chosen by itself."""
-    recipe = _recipe(spec.model)
+    recipe = _recipe(spec)
     training = {each.name: getattr(spec.training, each.name) for each in fields(Training)}
     usual = {each.name: recipe.get(each.name, each.default) for each in fields(Training)}
     changed = {name: value for name, value in training.items() if value is not None and value != usual[name]}
@@ -44,6 +45,8 @@ def of(spec: Spec) -> str:
     return line(spec.model, spec.data, chosen(spec))
 
 
-def _recipe(model: str) -> dict[str, Any]:
-    recipe = read_source(MODELS[model]).attributes.get("recipe", {}) if model in MODELS else {}
-    return recipe if isinstance(recipe, dict) else {}
+def _recipe(spec: Spec) -> dict[str, Any]:
+    if spec.model not in MODELS:
+        return {}
+    task = spec.task or (read_source(DATA[spec.data]).task if spec.data in DATA else None)
+    return read_source(MODELS[spec.model]).recipe(task)

@@ -36,6 +36,15 @@ class Field:
             return None if self.option.optional else self.usual
         return self.option.read(found) if isinstance(found, str) else self.option.check(found, "flag")
 
+    def make_usual(self, usual: Any) -> None:
+        """Another value needs not be typed; it stands there too, unless the user's own does."""
+        if usual == self.usual:
+            return
+        kept = self.changed
+        self.usual = usual
+        if not kept:
+            self.widget.value = usual if not isinstance(self.widget, widgets.Text) else _written(usual)
+
     @property
     def changed(self) -> bool:
         """Whether it is not the usual value."""
@@ -43,6 +52,9 @@ class Field:
 
 
 def _widget(option: Option, value: Any) -> Any:
+    if option.choices and option.short.endswith("text"):  # a choice, or anything else that is typed
+        words = [str(word) for word in option.choices]
+        return widgets.Combobox(options=words, value=_written(value), ensure_option=False, style=STYLE, layout=WIDE)
     if option.choices:
         value = "" if value is None else value
         return widgets.Dropdown(options=_choices(option), value=value, style=STYLE, layout=WIDE)
@@ -57,8 +69,12 @@ def _widget(option: Option, value: Any) -> Any:
             value=value, min=option.low, max=option.high, step=0.05, style=STYLE, layout=WIDE
         )
     hint = OWN if option.optional else option.short
-    text = "" if value is None or option.required and value is option.default else values.show(value)
+    text = "" if option.required and value is option.default else _written(value)
     return widgets.Text(value=text, placeholder=hint, style=STYLE, layout=WIDE, continuous_update=True)
+
+
+def _written(value: Any) -> str:
+    return "" if value is None else str(values.show(value))
 
 
 def _choices(option: Option) -> list[tuple[str, Any]]:

@@ -61,13 +61,13 @@ class Panel(widgets.VBox):
         filled: Collection[str],
     ) -> None:
         self.model, self._data, self._start_run, self._chosen = model, data, start, chosen
-        recipe = description.attributes.get("recipe") or {}
+        self._description = description
         own = [option for option in description.options if option.name not in filled]
         named = {option.name for option in own}
         training = [option for option in read_dataclass(Training).options if option.name not in named]
         # The model's learning rate is a matter of the training to whoever fills in the form.
         main = [option for option in (*training, *own) if option.name in FIRST]
-        self._fields = {option.name: self._field(option, recipe) for option in (*training, *own)}
+        self._fields = {option.name: self._field(option, description.recipe()) for option in (*training, *own)}
         self._data_fields: dict[str, Field] = {}
         self._choice = widgets.Dropdown(
             options=list(data), description="data", style=STYLE, layout=WIDE, value=self._first(description)
@@ -130,6 +130,9 @@ class Panel(widgets.VBox):
         described = self._data.get(self._choice.value)
         options = described.options if described else ()
         self._data_fields = {option.name: self._field(option, {}) for option in options}
+        recipe = self._description.recipe(described.task if described else None)
+        for name, field in self._fields.items():
+            field.make_usual(recipe.get(name, field.option.default))
         self._data_grid.children = [self._choice, *(field.widget for field in self._data_fields.values())]
         self._show()
 

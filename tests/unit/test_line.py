@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from nbmodels.errors import BigModelError, DataError, InputError, UnknownName
 from nbmodels.line import WORDS
 from nbmodels.models import MODELS
 from nbmodels.spec import Spec
+from nbmodels.views import command
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,29 @@ def test_a_line_becomes_a_spec() -> None:
     assert (found.training.epochs, found.training.seed, found.training.lr) == (3, 7, None)
     assert found.training.batch_size == names.find_model("cnn", {}).described.attributes["recipe"]["batch_size"]
     assert Spec.from_yaml(found.to_yaml()).model == "cnn"
+
+
+def test_a_model_may_have_other_defaults_for_another_task():
+    written, told = spec("train rnn --data shakespeare").training, spec("train rnn --data movie-reviews").training
+    own = names.find_model("rnn", {}).described.attributes
+    assert (written.epochs, written.lr) == tuple(own["recipe_for"]["language-modelling"].values())
+    assert (told.epochs, told.lr) == (own["recipe"]["epochs"], None)
+    asked = spec("train rnn --data shakespeare --lr 0.003 --epochs 2")
+    assert asked.training.epochs == 2 and asked.training.lr is None and asked.model_options["lr"] == 0.003
+    assert command.of(spec("train rnn --data shakespeare")) == "%bigmodel train rnn --data shakespeare"
+
+
+def test_pretrained_weights_bring_their_tokens():
+    thing = names.find_model("rnn", {})
+    brings = dataclasses.replace(thing.described, attributes={**thing.described.attributes, "brings_tokens": True})
+    data = names.find_data("movie-reviews", {})
+    for typed, cut in (({}, "all-minilm"), ({"tokens": "words"}, "words")):
+        groups = {"model": {"pretrained": "all-minilm"}, "data": dict(typed)}
+        request.bring_tokens(names.Thing("x", brings), data, groups)
+        assert groups["data"]["tokens"] == cut
+    groups = {"model": {"pretrained": "all-minilm"}, "data": {}}
+    request.bring_tokens(thing, data, groups)
+    assert not groups["data"]
 
 
 def test_without_data_or_name_the_model_chooses() -> None:

@@ -286,3 +286,18 @@ def test_fields_fit_their_options():
     rate.widget.value = "-1"
     with pytest.raises(InputError, match="above 0"):
         _ = rate.value
+
+
+def test_the_form_follows_the_data_unless_a_field_was_changed():
+    from nbmodels import words
+
+    panel = words.panel({}, "rnn")
+    assert panel.line == "%bigmodel train rnn --data movie-reviews"
+    panel._choice.value = "shakespeare"
+    assert panel._fields["epochs"].value == 1 and panel._fields["lr"].value == 0.01
+    assert panel.line == "%bigmodel train rnn --data shakespeare"
+    panel._fields["epochs"].widget.value = 4
+    panel._data_fields["tokens"].widget.value = "bpe"
+    assert panel.line == "%bigmodel train rnn --data shakespeare --epochs 4 --tokens bpe"
+    panel._choice.value = "movie-reviews"
+    assert panel._fields["epochs"].value == 4 and panel._fields["lr"].value == 0.002

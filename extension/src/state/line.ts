@@ -24,11 +24,12 @@ export interface Asked {
 
 /** The fields for a model on a data set; the recipe of the model goes before the defaults of all training. */
 export function fields(catalogue: Catalogue, model: ModelInfo, data: DataInfo | undefined): Field[] {
-  const own = model.options.map((option): Field => ({ option, group: "model", usual: usual(option, model.recipe) }));
+  const recipe = { ...model.recipe, ...model.recipe_for[data?.task ?? ""] };
+  const own = model.options.map((option): Field => ({ option, group: "model", usual: usual(option, recipe) }));
   const known = new Set(model.options.map((option) => option.name));
   const common = catalogue.common.filter(({ name }) => name !== "data" && (name !== "task" || model.tasks.length > 1));
   const rest = [...catalogue.training, ...common].filter((option) => !known.has(option.name));
-  const training = rest.map((option): Field => ({ option, group: "training", usual: usual(option, model.recipe) }));
+  const training = rest.map((option): Field => ({ option, group: "training", usual: usual(option, recipe) }));
   const given = (data?.options ?? []).map((option): Field => ({ option, group: "data", usual: usual(option, {}) }));
   const all = [...own, ...given, ...training].map((field) => (FIRST.includes(field.option.name) ? { ...field, group: "main" as const } : field));
   const place = (field: Field): number => (field.group === "main" ? FIRST.indexOf(field.option.name) : FIRST.length);
@@ -47,7 +48,7 @@ export function written(value: unknown): string {
 
 /** The control that fits an option. */
 export function control(option: OptionInfo): Control {
-  if (option.choices?.length) return "select";
+  if (option.choices?.length) return /\| str\b/.test(option.type) ? "text" : "select"; // a choice, or anything else that is typed
   const kind = option.type.replace(/\s*\|\s*None/, "");
   if (kind === "bool" && !option.optional) return "tick";
   if (kind === "int") return "whole";

@@ -71,6 +71,7 @@ export interface ModelInfo {
   tasks: string[];
   default_data: string;
   recipe: Record<string, unknown>;
+  recipe_for: Record<string, Record<string, unknown>>;
   options: OptionInfo[];
   data: string[];
 }
