@@ -317,3 +317,26 @@ def test_a_gpt_on_tokens_writes_text() -> None:
     run = start(Training(epochs=1, limit=64), model="gpt", data="pydoc", model_options=options,
                 data_options={"tokens": "bpe"}).wait()  # fmt: skip
     assert run.predict("The statement", length=5).startswith("The statement")
+
+
+FAULTS = """
+import resource, sys
+if sys.argv[1] == "keep":
+    from nbmodels.runs.worker import keep_memory
+    keep_memory()
+import torch
+torch.set_num_threads(1)
+for step in range(40):
+    if step == 20:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    [torch.zeros(5_000_000) for layer in range(4)]  # 80 MB, 19,532 pages
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a matter of glibc")
+def test_what_a_step_frees_is_kept_for_the_next() -> None:
+    def faults(how: str) -> int:
+        return int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
+
+    assert faults("keep") < 1_000 < 50_000 < faults("not")
