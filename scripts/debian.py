@@ -13,6 +13,7 @@ from pathlib import Path
 # package -> (what it brings, what needs it)
 PACKAGES = {
     "chromium": (Path("/usr/bin/chromium"), "the browser tests"),
+    "git": (Path("/usr/share/locale/zh_CN/LC_MESSAGES/git.mo"), "the translation tests"),
     "dataset-fashion-mnist": (Path("/usr/share/datasets/fashion-mnist"), "the Fashion-MNIST tests"),
 }
 

@@ -102,6 +102,17 @@ def test_stop_leaves_a_checkpoint_and_a_usable_model() -> None:
     assert run.model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
 
 
+def test_a_run_that_still_trains_answers_with_its_newest_checkpoint() -> None:
+    run = start(Training(epochs=100_000, save_steps=20))
+    answers = run.predict(torch.rand(2, 8, 8))  # the very first waits for a checkpoint
+    assert run.state == "running" and len(answers) == 2
+    assert answers[0]["class"] in "0123456789"
+    weights, step = run._load().state_dict(), run.folder.status()["step"]
+    until(lambda: run.folder.status()["step"] > step + 50)
+    assert any(not torch.equal(now, weights[name]) for name, now in run._load().state_dict().items())
+    run.stop()
+
+
 def test_pause_gives_the_processor_back_and_resume_goes_on() -> None:
     run = start()
     at_work(run)
