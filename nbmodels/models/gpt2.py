@@ -20,8 +20,11 @@ OUTSIDE = {"wte": "tokens", "wpe": "positions", "ln_f": "norm"}  # the same of t
 
 def sizes(config: Any, source: str | None, vocab_size: int, window: int) -> tuple[int, int, int, int, int]:
     """(tokens, positions, layers, heads, width) of published weights; ValueError where they or the text do not fit."""
-    if config.model_type != "gpt2" or config.n_inner not in (None, 4 * config.n_embd):
-        raise ValueError(f"{source} is {config.model_type}, not GPT-2; the model llm takes any that writes")
+    usual = config.model_type == "gpt2" and config.activation_function == "gelu_new"
+    if not usual or config.n_inner not in (None, 4 * config.n_embd) or config.layer_norm_epsilon != 1e-5:
+        raise ValueError(
+            f"{source} is {config.model_type}, not GPT-2 as published; the model llm takes any that writes"
+        )
     if vocab_size > config.vocab_size:
         raise ValueError(f"{source} knows {config.vocab_size:,} tokens and the data has {vocab_size:,}; cut it alike")
     if window > config.n_positions:

@@ -22,6 +22,10 @@ def causal(source: str) -> Any:
     logging.disable_progress_bar()
     path = Path(source).expanduser()
     folder, more = (str(path.parent), {"gguf_file": path.name}) if path.suffix == ".gguf" else (str(path), {})
+    if more:  # the one bar of transformers that its own switch does not reach
+        from transformers import modeling_gguf_pytorch_utils as gguf
+
+        gguf.tqdm = logging.tqdm
     try:
         return AutoModelForCausalLM.from_pretrained(folder if path.exists() else source, dtype=torch.float32, **more)
     except ImportError as error:  # a .gguf file needs one more library
