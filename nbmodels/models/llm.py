@@ -40,7 +40,7 @@ class LLM(L.LightningModule):
         pretrained: The model: smollm2-135m, a folder, a .gguf file, or a name on Hugging Face's hub.
         vocab_size: Tokens that the text has, at least 1.
         sequence_length: Tokens of a window in training, at least 1.
-        lora: Rank r of LoRA's matrices, at least 1; 0 trains the whole model, at least 0.
+        lora: Rank r of LoRA's matrices, at least 0; with 0 the whole model learns.
         lora_alpha: What LoRA's part is multiplied by, over its rank, at least 1; empty means twice the rank.
         dropout: Share of the inputs of LoRA's matrices set to zero in training, in [0, 1).
         lr: Learning rate, above 0; empty means 1e-3 of LoRA and 3e-5 of the whole model.
