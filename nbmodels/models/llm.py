@@ -34,7 +34,7 @@ class LLM(L.LightningModule):
 
     It goes on learning from your text where its makers stopped. LoRA leaves their weights alone and learns
     two thin matrices beside every linear layer, a hundredth of the numbers; a checkpoint holds only those, and the
-    published weights stay where they are. `perplexity` is e to the loss.
+    published weights stay where they are. `published_loss` is theirs of the same text, `perplexity` e to the loss.
 
     Args:
         pretrained: The model: smollm2-135m, a folder, a .gguf file, or a name on Hugging Face's hub.
@@ -140,11 +140,8 @@ class LLM(L.LightningModule):
         self.evaluate(batch, batch_idx, "val")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Log the loss of one batch of test data; with LoRA also what the published model says of it."""
+        """Log the loss of one batch of test data."""
         self.evaluate(batch, batch_idx, "test")
-        if self.hparams["lora"]:
-            with self.network.disable_adapter():
-                self.log("test/published_loss", self.loss(batch), batch_size=len(batch[0]))
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The cross-entropy of a token in nats."""
@@ -158,9 +155,12 @@ class LLM(L.LightningModule):
         return loss
 
     def evaluate(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> None:
-        """Log the loss and keep it for the perplexity."""
+        """Log the loss and keep it for the perplexity; with LoRA also the loss of the published model."""
         self.heard = self.heard if batch_idx else []
         self.heard.append((self.step(batch, stage), batch[0].numel()))
+        if self.hparams["lora"]:
+            with self.network.disable_adapter():
+                self.log(f"{stage}/published_loss", self.loss(batch), batch_size=len(batch[0]))
 
     def on_validation_epoch_end(self) -> None:
         """Log the perplexity of the validation text."""
