@@ -242,3 +242,62 @@ def test_the_default_is_written_into_the_spec_and_brings_its_tokens() -> None:
 def test_a_tokenizer_is_found_in_a_folder(llama: Path) -> None:
     words = Pretrained.find(str(llama))
     assert words.decode(words.encode("the dog sat")) == "the dog sat" and words.size <= 300
+
+
+@pytest.fixture(scope="module")
+def packed(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same small Llama in one file, as llama.cpp keeps models."""
+    import json
+
+    import gguf
+
+    network, place = published(str(llama)), tmp_path_factory.mktemp("packed") / "small.gguf"
+    config, state = network.config, network.state_dict()
+    writer = gguf.GGUFWriter(place, "llama")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+    words = json.loads((llama / "tokenizer.json").read_text())["model"]
+    writer.add_tokenizer_model("gpt2")
+    tokens = sorted(words["vocab"], key=words["vocab"].get)
+    writer.add_token_list(tokens)
+    writer.add_token_merges([" ".join(pair) for pair in words["merges"]])
+    writer.add_eos_token_id(0)
+    writer.add_bos_token_id(0)
+    inside = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v"}
+    inside |= {
+        "self_attn.o_proj": "attn_output",
+        "input_layernorm": "attn_norm",
+        "post_attention_layernorm": "ffn_norm",
+    }
+    inside |= {f"mlp.{part}_proj": f"ffn_{part}" for part in ("gate", "up", "down")}
+    outside = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+    for name, tensor in state.items():
+        layer = name.removesuffix(".weight")
+        if layer in outside:
+            writer.add_tensor(f"{outside[layer]}.weight", tensor.numpy())
+            continue
+        _, _, number, rest = layer.split(".", 3)
+        kind = inside[rest]
+        if kind in heads:  # llama.cpp turns pairs of neighbours, transformers the two halves of a head
+            tensor = tensor.unflatten(0, (heads[kind], 2, -1)).transpose(1, 2).flatten(0, 2)
+        writer.add_tensor(f"blk.{number}.{kind}.weight", tensor.contiguous().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return place
+
+
+def test_a_gguf_file_is_the_same_model_and_brings_its_tokenizer(llama: Path, packed: Path) -> None:
+    x, _ = batch()
+    with torch.no_grad():
+        assert torch.allclose(LLM(str(packed)).eval()(x), published(str(llama))(x).logits, atol=1e-5)
+    for source in (packed, packed.parent):
+        assert Pretrained.find(str(source)).encode("the dog sat") == Pretrained.find(str(llama)).encode("the dog sat")
