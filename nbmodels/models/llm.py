@@ -38,7 +38,7 @@ class LLM(L.LightningModule):
 
     Args:
         pretrained: The model: smollm2-135m, a folder, a .gguf file, or a name on Hugging Face's hub.
-        vocab_size: Tokens that the text has, at least 1.
+        vocab_size: Tokens that the tokenizer has, at least 1; only those are written. Empty means the model's.
         sequence_length: Tokens of a window in training, at least 1.
         lora: Rank r of LoRA's matrices, at least 0; with 0 the whole model learns.
         lora_alpha: What LoRA's part is multiplied by, over its rank, at least 1; empty means twice the rank.
@@ -59,7 +59,7 @@ class LLM(L.LightningModule):
     def __init__(
         self,
         pretrained: str = "smollm2-135m",
-        vocab_size: int = 1,
+        vocab_size: int | None = None,
         sequence_length: int = 64,
         lora: int = 8,
         lora_alpha: int | None = None,
@@ -71,7 +71,7 @@ class LLM(L.LightningModule):
         self.save_hyperparameters()
         network = causal(pretrained)
         known = network.get_input_embeddings().num_embeddings
-        if vocab_size > known:
+        if vocab_size and vocab_size > known:
             raise ValueError(f"{pretrained} knows {known:,} tokens and the data has {vocab_size:,}; leave out --tokens")
         limit = getattr(network.config, "max_position_embeddings", None)
         if limit and sequence_length > limit:
@@ -118,7 +118,8 @@ class LLM(L.LightningModule):
         try:
             for _ in range(length):
                 seen = self.network(input_ids=tokens, past_key_values=memory, use_cache=True)
-                drawn = draw(seen.logits[:, -1], temperature, top_k, top_p, generator)  # [B, 1]
+                logits = seen.logits[:, -1, : self.hparams["vocab_size"]]  # [B, V]
+                drawn = draw(logits, temperature, top_k, top_p, generator)  # [B, 1]
                 tokens, memory = torch.where(over, tokens[:, -1:], drawn), seen.past_key_values
                 over |= torch.isin(tokens, self.ends.to(tokens.device))
                 yield tokens

@@ -140,6 +140,12 @@ def test_a_text_that_has_ended_is_not_gone_on_with(llama: Path) -> None:
     assert (both[0, 7:] == said[0, 7]).all() and torch.equal(both[1], said[1])
 
 
+def test_only_tokens_that_the_tokenizer_knows_are_written(llama: Path) -> None:
+    start = batch(4, 6)[0] % 20
+    assert LLM(str(llama)).generate(start, 30).max() >= 20
+    assert LLM(str(llama), vocab_size=20).generate(start, 30).max() < 20
+
+
 def test_the_published_models_loss_stands_beside_the_new_one(llama: Path) -> None:
     model, logged = LLM(str(llama), lr=1e-2), {}
     before = model.loss(batch()).item()
