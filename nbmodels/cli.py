@@ -43,6 +43,8 @@ def act(words: Sequence[str], quiet: bool = False) -> Any:
     """Do the words; a run that is trained or attached to in a terminal is watched to its end."""
     asked = line.parse(words, {})
     name = asked.word.name
+    if name == "predict" and not asked.wants_help:
+        return asked.word.handler({}, **asked.places, **asked.options, stream=not quiet)
     if asked.wants_help or name not in ("train", "attach", "resume"):
         return line.do(words, {})
     wait = asked.options.pop("wait", None)
@@ -76,6 +78,8 @@ def text(result: Any) -> str:
     if isinstance(result, Run):
         more = f"\nTo watch it: bigmodel attach {result.name}" if result.folder.alive() else ""
         return report.text(snapshot(result.folder)) + more
+    if type(result).__name__ == "Written":  # it stands there already
+        return ""
     return terminal(repr(result) if not isinstance(result, str) else result)
 
 

@@ -68,6 +68,7 @@ _ASKS = (
     make("length", int | None, None, "Tokens to write, at least 1; for models that write."),
     make("temperature", float | None, None, "How boldly it writes, above 0; for models that write."),
     make("top_k", int | None, None, "Choose among so many likeliest tokens, at least 1; for models that write."),
+    make("top_p", float | None, None, "Choose among as few likeliest as have this chance, in (0, 1]; likewise."),
     make("pretrained", str | None, None, "Ask published weights; RUN is then the name of a model."),
 )
 _WAIT = make("wait", bool | None, None, "Wait for the end; empty waits only where nobody can press a button.")

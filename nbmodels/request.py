@@ -134,6 +134,8 @@ def bring_tokens(model: Thing, data: Thing, groups: dict[str, dict[str, Any]]) -
     """Pretrained weights know the tokens of their own tokenizer: the data is cut by it, unless the user says how."""
     brings = model.described.attributes.get("brings_tokens")
     takes = "tokens" in {option.name for option in data.described.options}
+    if brings and model.described["pretrained"].default:
+        groups["model"].setdefault("pretrained", model.described["pretrained"].default)
     if brings and takes and groups["model"].get("pretrained"):
         groups["data"].setdefault("tokens", groups["model"]["pretrained"])
 

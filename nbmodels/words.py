@@ -122,8 +122,11 @@ def test(namespace: Namespace, run: str | None = None) -> Shown:
     return pages.test(found.folder.summary(), found.test())
 
 
-def predict(namespace: Namespace, run: str, inputs: Sequence[str], **options: Any) -> Any:
-    """The model's answer to new inputs: variables, files, texts, or the numbers of a row."""
+def predict(namespace: Namespace, run: str, inputs: Sequence[str], stream: bool = True, **options: Any) -> Any:
+    """The model's answer to new inputs: variables, files, texts, or the numbers of a row; a text while it is written.
+
+    `stream` False gives a text when it is whole, and shows nothing before.
+    """
     if weights := options.pop("pretrained", None):
         from nbmodels.runs import examine
 
@@ -131,7 +134,12 @@ def predict(namespace: Namespace, run: str, inputs: Sequence[str], **options: An
     found = find_run(run, namespace)
     facts = found.folder.facts()
     given = {name: value for name, value in options.items() if value is not None}
-    return found.predict(read_inputs(inputs, facts.kind if facts else "", namespace), **given)
+    asked = read_inputs(inputs, facts.kind if facts else "", namespace)
+    if stream and isinstance(asked, str) and facts and facts.task == "language-modelling":
+        from nbmodels.views import writing
+
+        return writing.watched(lambda tell: found.predict(asked, tell, **given))
+    return found.predict(asked, **given)
 
 
 def read_inputs(inputs: Sequence[str], kind: str, namespace: Namespace) -> Any:

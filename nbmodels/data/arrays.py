@@ -69,7 +69,7 @@ class Arrays:
     def check(self, name: str, obj: Any, task: str | None = None) -> None:
         """Raise what `load` would, without copying the samples."""
         if isinstance(obj, str):
-            self._text(name, obj)
+            self._text(name, obj, check=True)
             return
         parts = unpack(name, obj, self.target, task)
         if isinstance(parts.x, list):
@@ -138,10 +138,12 @@ class Arrays:
         learn, middle, held_out = ((x[pieces[part]], None if y is None else y[pieces[part]]) for part in names)
         return learn, middle, held_out
 
-    def _text(self, name: str, text: str) -> DataSet:
+    def _text(self, name: str, text: str, check: bool = False) -> DataSet:
         if self.tokens in ("words", "numbers"):
             raise UnknownName("kind of token of one long text", self.tokens, ("characters", "bpe"))
         tokens, length = cast(Any, self.tokens or "characters"), self.sequence_length or 64
+        if check and tokens != "bpe":  # a pretrained tokenizer takes seconds to read, and torch with it
+            tokens = "characters"
         return language(name, [text], tokens, length, val=self.val, test=self.test)
 
     def _sentences(self, name: str, parts: Parts, task: str | None) -> DataSet:

@@ -193,7 +193,7 @@ class Pretrained(BPE):
 
     @classmethod
     def find(cls, source: str) -> Pretrained:
-        """That of a folder as transformers writes it, or of a name on Hugging Face's hub.
+        """That of a folder as transformers writes it, of a .gguf file, or of a name on Hugging Face's hub.
 
         Raises:
             DataError: There is none.
@@ -203,12 +203,14 @@ class Pretrained(BPE):
             from transformers import AutoTokenizer
         except ImportError:
             raise MissingExtra("A pretrained tokenizer", "text") from None
-        packed = sorted(Path(source).glob("*.gguf")) if Path(source).is_dir() else []
-        more = {"gguf_file": packed[0].name} if packed else {}
+        place = Path(source).expanduser()
+        packed = [place] if place.suffix == ".gguf" else sorted(place.glob("*.gguf")) if place.is_dir() else []
+        folder, more = (packed[0].parent, {"gguf_file": packed[0].name}) if packed else (place, {})
         try:
-            return cls(AutoTokenizer.from_pretrained(source, **more).backend_tokenizer.to_str())
+            where = str(folder) if place.exists() else source
+            return cls(AutoTokenizer.from_pretrained(where, **more).backend_tokenizer.to_str())
         except Exception as error:  # the hub's client has a dozen kinds
-            where = "in that folder" if Path(source).is_dir() else "in a folder of that name or on Hugging Face's hub"
+            where = "there" if place.exists() else "in a folder of that name or on Hugging Face's hub"
             raise DataError(
                 f"There is no tokenizer {source!r} {where} ({type(error).__name__})",
                 "Give a folder that holds tokenizer.json; or words, characters or bpe.",

@@ -13,14 +13,15 @@ V tokens of the vocabulary.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import lightning.pytorch as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nbmodels.models.draw import draw
 
 Task = Literal["classification", "tagging", "language-modelling"]
 Pooling = Literal["max", "mean", "last"]
@@ -120,32 +121,38 @@ class Recurrent(L.LightningModule):
         return states.masked_fill(padding, -torch.inf).amax(dim=1)
 
     @torch.no_grad()
-    def generate(
+    def write(
         self,
         tokens: Tensor,
         length: int = 200,
         temperature: float = 1.0,
         top_k: int | None = None,
+        top_p: float | None = None,
         generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Go on writing [B, T] tokens, T at least 1, by `length` more: [B, T + length]. Only for a language model.
+    ) -> Iterator[Tensor]:
+        """Go on writing [B, T] tokens, T at least 1: gives `length` times the next [B, 1]. Only for a language model.
 
         Args:
             tokens: The beginnings [B, T].
             length: Tokens to add.
             temperature: Below 1 is safer, above 1 bolder; 0 always takes the likeliest token.
             top_k: Draw among the likeliest k tokens only; None among all.
+            top_p: Draw among as few of the likeliest tokens as have this chance together; None among all.
             generator: Source of the chance, on the model's device; None is torch's own.
         """
-        was_training = self.training
+        was_training, memory = self.training, None
         self.eval()
-        written, new, memory = [tokens], tokens, None
-        for _ in range(length):
-            logits, memory = self.read(new, memory)  # the state is all that the text before has to say
-            new = draw(logits[:, -1], temperature, top_k, generator)  # [B, 1]
-            written.append(new)
-        self.train(was_training)
-        return torch.cat(written, dim=1)
+        try:
+            for _ in range(length):
+                logits, memory = self.read(tokens, memory)  # the state is all that the text before has to say
+                tokens = draw(logits[:, -1], temperature, top_k, top_p, generator)  # [B, 1]
+                yield tokens
+        finally:
+            self.train(was_training)
+
+    def generate(self, tokens: Tensor, length: int = 200, **options: Any) -> Tensor:
+        """All of what `write` gives, after its beginnings: [B, T + length]."""
+        return torch.cat([tokens, *self.write(tokens, length, **options)], dim=1)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """The loss of one batch."""
@@ -219,14 +226,3 @@ class Recurrent(L.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, all parameters in one fused update."""
         return torch.optim.Adam(self.parameters(), lr=self.hparams["lr"], fused=True)
-
-
-def draw(logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator | None) -> Tensor:
-    """One token [B, 1] out of logits [B, V]."""
-    if temperature == 0:
-        return logits.argmax(dim=1, keepdim=True)
-    logits = logits / temperature
-    if top_k is not None:
-        least = logits.topk(min(top_k, logits.shape[1])).values[:, -1:]  # [B, 1]
-        logits = logits.masked_fill(logits < least, -math.inf)
-    return torch.multinomial(logits.softmax(dim=1), 1, generator=generator)

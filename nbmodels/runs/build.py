@@ -43,10 +43,12 @@ def read_objects(folder: RunFolder) -> dict[str, Any]:
     return objects
 
 
-def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], start: bool = True) -> L.LightningModule:
+def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], saved: Path | None = None) -> L.LightningModule:
     """The model with its options, the rest filled from the data; InputError when they cannot be together.
 
-    `start` False: a checkpoint will be loaded into it, so what it was pretrained on is not read (and may be gone).
+    `saved` is a checkpoint that will be loaded into it. What it was pretrained on is then not read (and may be gone):
+    sizes that came from there are in the checkpoint's hyperparameters. Only a model that `keeps_pretrained` reads it
+    again: its checkpoints hold what it learned beside those weights.
     """
     model = objects["model"] if spec.model.startswith(NOTEBOOK) else load_class(MODELS[spec.model])
     if inspect.isclass(model):
@@ -56,7 +58,10 @@ def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], start: bool =
             fills["task"] = task_of(fills["task"], getattr(model, "tasks", ()))
         task = {"task": spec.task} if spec.task and "task" in names else {}
         options = {**fills, **task, **spec.model_options}
-        options = find_weights(options, start) if spec.model in MODELS else options
+        if spec.model in MODELS:
+            kept = checkpoint.hyperparameters(saved) if saved and "pretrained" in names else {}
+            options |= {name: value for name, value in kept.items() if name in names and name != "pretrained"}
+            options = find_weights(options, saved is None or getattr(model, "keeps_pretrained", False))
         try:
             model = model(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})
         except ValueError as error:
@@ -67,6 +72,13 @@ def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], start: bool =
 
     rate = {"lr": spec.training.lr} if spec.training.lr else {}
     return Own(model, spec.task or facts.task, **rate)
+
+
+def rebuild(spec: Spec, facts: Facts, objects: dict[str, Any], path: Path) -> L.LightningModule:
+    """The model of a checkpoint, with its weights."""
+    model = build_model(spec, facts, objects, path)
+    model.load_state_dict(checkpoint.load(path)["state_dict"])
+    return model
 
 
 def load_class(reference: str) -> Any:

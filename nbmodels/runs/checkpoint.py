@@ -69,6 +69,12 @@ def load(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
+def hyperparameters(path: Path) -> dict[str, Any]:
+    """What the checkpoint's model was made with; the weights stay on the disk."""
+    kept: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True).get("hyper_parameters")
+    return kept or {}
+
+
 def check_hyperparameters(model: L.LightningModule) -> None:
     """Fail at the start of a run, not at its end, on a hyperparameter that `weights_only` cannot read back."""
     for name, value in model.hparams.items():

@@ -14,8 +14,8 @@ from nbmodels.data.facts import Facts
 from nbmodels.data.inputs import name, prepare
 from nbmodels.errors import InputError, RunError, UnknownName
 from nbmodels.models import MODELS
-from nbmodels.runs import checkpoint, tags
-from nbmodels.runs.build import build_model, load_class, parameters, read_objects
+from nbmodels.runs import checkpoint, tags, writing
+from nbmodels.runs.build import build_model, load_class, parameters, read_objects, rebuild
 from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
 from nbmodels.runs.folder import RunFolder
@@ -34,11 +34,10 @@ def examine(folder: RunFolder) -> dict[str, Any]:
     L.seed_everything(spec.training.seed, verbose=False)
     data = open_spec_data(spec, objects)
     facts: Facts = data.facts  # type: ignore[attr-defined]
-    model = build_model(spec, facts, objects, start=False)
     path = checkpoint.newest(folder)
     if path is None:
         raise RunError(f"{folder.name} has no checkpoint yet", f"Type: %bigmodel resume {folder.name}")
-    model.load_state_dict(checkpoint.load(path)["state_dict"])
+    model = rebuild(spec, facts, objects, path)
     accelerator, devices = device(spec.training.device)
     trainer = L.Trainer(
         accelerator=accelerator,
@@ -97,19 +96,23 @@ def classification(x: Tensor, y: Tensor, chances: Tensor, facts: Facts) -> dict[
     return {"picture": draw(matrix, names, pictures, captions), "confusion": matrix.tolist(), "texts": texts}
 
 
-def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options: dict[str, Any]) -> Any:
-    """The model's answer in the user's words: class names with chances, numbers, pictures, or written text."""
+def predict(
+    model: L.LightningModule,
+    facts: Facts | None,
+    inputs: Any,
+    options: dict[str, Any],
+    tell: writing.Tell | None = None,
+) -> Any:
+    """The model's answer in the user's words: class names with chances, numbers, pictures, or written text.
+
+    `tell` is told of a written text what there is of it so far.
+    """
     if facts is None:
         raise RunError("The run says nothing of its data", "Train it again.")
     x = prepare(facts, inputs)
     with torch.no_grad():
         if facts.task == "language-modelling" and hasattr(model, "generate"):
-            from nbmodels.data.text import tokenizer
-
-            words = tokenizer(facts.tokens or {})
-            generate: Any = model.generate
-            written = generate(x, **{"length": 200, **options})
-            texts = [words.decode(tokens) for tokens in written.tolist()]
+            texts = writing.write(model, facts, x, options, tell)
             return texts[0] if isinstance(inputs, str) else texts
         out = model.predict_step(x, 0) if hasattr(model, "predict_step") else model(x)
     return name(facts, out, inputs) if getattr(model, "task", facts.task) == facts.task else out

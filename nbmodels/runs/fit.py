@@ -40,7 +40,7 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     data = open_spec_data(spec, objects)
     write_json(folder.file(FACTS), data.facts.to_dict())  # type: ignore[attr-defined]
     resume = checkpoint.newest(folder)
-    model = build_model(spec, data.facts, objects, start=not resume)  # type: ignore[attr-defined]
+    model = build_model(spec, data.facts, objects, resume)  # type: ignore[attr-defined]
     checkpoint.check_hyperparameters(model)
     if spec.start and not resume:
         start_from(model, spec.start, folder.path.parent)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nbmodels.errors import RunError, RunFailed
@@ -151,21 +152,22 @@ class Run:
             seen = self._test_result()
         return seen
 
-    def predict(self, inputs: Any, **options: Any) -> Any:
+    def predict(self, inputs: Any, tell: Callable[[str], None] | None = None, **options: Any) -> Any:
         """What the model says of new inputs: pictures, rows, sentences or a prompt; one or several.
 
         While the run trains, its newest checkpoint answers.
 
         Args:
             inputs: An array, a file's path, a text, or a list of them.
-            options: For models that write: length, temperature, top_k.
+            tell: Told a few times a second what a model that writes has written so far.
+            options: For models that write: length, temperature, top_k, top_p.
         """
         from nbmodels.runs.examine import predict
 
         while not self.folder.checkpoints() and self.folder.alive():  # it has only just begun
             time.sleep(LOOK)
         self._raise_if_failed()
-        return predict(self._load(), self.folder.facts(), inputs, options)
+        return predict(self._load(), self.folder.facts(), inputs, options, tell)
 
     # -- inside
 
@@ -213,9 +215,7 @@ class Run:
             path, facts = checkpoint.newest(self.folder), self.folder.facts()
             if path is None or facts is None:
                 raise RunError(f"{self.name}'s checkpoints cannot be read", "Train it again.")
-            model = build.build_model(self.spec, facts, build.read_objects(self.folder), start=False)
-            model.load_state_dict(checkpoint.load(path)["state_dict"])
-            self._model = (name, model.eval())
+            self._model = (name, build.rebuild(self.spec, facts, build.read_objects(self.folder), path).eval())
         loaded: L.LightningModule = self._model[1]
         return loaded
 

@@ -26,6 +26,7 @@ FETCHED = {  # what they need is fetched once
     "gru": ("shakespeare", "brown"),
     "vae": ("fashion-mnist",),
 }
+WEIGHTS = {"mobilenet": "efficientnet-lite0", "llm": "smollm2-135m"}
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -49,11 +50,11 @@ def need(path: Path) -> None:
             named(reference, {}).load()
         except DataError as error:
             pytest.skip(f"{path.name}: {error}")
-    if path.stem == "mobilenet":
+    if path.stem in WEIGHTS:
         from nbmodels.data.weights import find_weights
 
         try:
-            find_weights({"pretrained": "efficientnet-lite0"})
+            find_weights({"pretrained": WEIGHTS[path.stem]})
         except DataError as error:
             pytest.skip(f"{path.name}: {error}")
 
