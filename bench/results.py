@@ -36,6 +36,8 @@ LINES = [
     ("rnn --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
     ("gru --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
     ("lstm --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
+    ("seq2seq", "test/bleu", "> 12.5 (copy)"),
+    ("seq2seq --data git-messages --language fr", "test/bleu", "> 22.0 (copy)"),
     ("gpt --data pydoc", "test/loss", "≤ 2"),
 ]
 

@@ -171,8 +171,9 @@ class Arrays:
         if any(not isinstance(text, str) for text in parts.y.tolist()):
             raise DataError(f"{parts.target or 'y'} holds no texts", f"A {task} needs a text a row.")
         length = self.sequence_length or (48 if task == "translation" else 128)
-        answers, shares = [str(text) for text in parts.y.tolist()], {"val": self.val, "test": self.test}
-        made = pairs(name, parts.x, answers, task, length=length, **shares, target=parts.target)
+        said: list[str] = parts.y.tolist()
+        options: Any = {"length": length, "val": self.val, "test": self.test, "target": parts.target}
+        made = pairs(name, parts.x, said, task, **options)
         return replace(made, facts=replace(made.facts, columns=parts.columns))
 
 

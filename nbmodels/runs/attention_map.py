@@ -18,7 +18,18 @@ from nbmodels.runs.confusion import data_uri
 MOST = 18  # words a side that can be read
 MAPS = 2
 # Families that hold Chinese, Japanese and Korean, where one is installed; matplotlib's own font does not.
-FAMILIES = ("CJK", "Source Han", "WenQuanYi", "YaHei", "SimHei", "SimSun", "PingFang", "Hiragino", "Heiti", "Songti")
+FAMILIES: tuple[str, ...] = (
+    "CJK",
+    "Source Han",
+    "WenQuanYi",
+    "YaHei",
+    "SimHei",
+    "SimSun",
+    "PingFang",
+    "Hiragino",
+    "Heiti",
+    "Songti",
+)
 FAMILIES += ("Droid Sans Fallback", "Arial Unicode", "AR PL")
 
 Unit = tuple[str, slice]  # what a person can read, and the tokens it is made of

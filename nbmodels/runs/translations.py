@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nbmodels.data.facts import Facts
 from nbmodels.data.text import decoded, tokenizer
@@ -31,8 +32,10 @@ def look(model: Any, batches: Any, facts: Facts) -> dict[str, Any]:
         facts: What the data is.
     """
     words = tokenizer(facts.tokens or {})
-    sources, references, written = [], [], []
-    x = []
+    sources: list[str] = []
+    references: list[str] = []
+    written: list[str] = []
+    x: list[Tensor] = []
     for source, target in batches:
         source = source.cpu()
         said = model.predict_step(source, 0)
