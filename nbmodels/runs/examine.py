@@ -114,8 +114,7 @@ def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options:
             texts = [words.decode(tokens) for tokens in written.tolist()]
             return texts[0] if isinstance(inputs, str) else texts
         if facts.task in WRITTEN and hasattr(model, "write"):
-            writer: Any = model
-            out = writer.write(x, **options)
+            out = translations.write(model, x, options)
         else:
             out = model.predict_step(x, 0) if hasattr(model, "predict_step") else model(x)
     made = name(facts, out, inputs) if getattr(model, "task", facts.task) == facts.task else out

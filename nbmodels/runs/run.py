@@ -158,7 +158,7 @@ class Run:
 
         Args:
             inputs: An array, a file's path, a text, or a list of them.
-            options: For models that write: length, temperature, top_k.
+            options: For models that write: length, temperature, top_k, beam.
         """
         from nbmodels.runs.examine import predict
 
