@@ -36,6 +36,8 @@ LINES = [
     ("rnn --data shakespeare", "test/loss", "< 2.020 (trigrams)"),
     ("gru --data shakespeare", "test/loss", "< 2.020 (trigrams)"),
     ("lstm --data shakespeare", "test/loss", "< 2.020 (trigrams)"),
+    ("seq2seq", "test/bleu", "> 12.5 (copy)"),
+    ("seq2seq --data git-messages --language fr", "test/bleu", "> 22.0 (copy)"),
     ("gpt --data pydoc", "test/loss", "≤ 2"),
     (
         "gpt --data shakespeare --layers 4 --heads 4 --width 128 --sequence-length 64 --batch-size 12 --limit 24000 "

@@ -69,6 +69,7 @@ _ASKS = (
     make("temperature", float | None, None, "How boldly it writes, above 0; for models that write."),
     make("top_k", int | None, None, "Choose among so many likeliest tokens, at least 1; for models that write."),
     make("top_p", float | None, None, "Choose among as few likeliest as have this chance, in (0, 1]; likewise."),
+    make("beam", int | None, None, "Beginnings to keep while it searches, at least 1; for models that translate."),
     make("pretrained", str | None, None, "Ask published weights; RUN is then the name of a model."),
 )
 _WAIT = make("wait", bool | None, None, "Wait for the end; empty waits only where nobody can press a button.")

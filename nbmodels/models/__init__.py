@@ -17,6 +17,7 @@ MODELS: dict[str, str] = {
     "rnn": "nbmodels.models.rnn:RNN",
     "gru": "nbmodels.models.gru:GRU",
     "lstm": "nbmodels.models.lstm:LSTM",
+    "seq2seq": "nbmodels.models.seq2seq:Seq2Seq",
     "gpt": "nbmodels.models.gpt:GPT",
     "llm": "nbmodels.models.llm:LLM",
 }

@@ -160,7 +160,7 @@ class Run:
         Args:
             inputs: An array, a file's path, a text, or a list of them.
             tell: Told a few times a second what a model that writes has written so far.
-            options: For models that write: length, temperature, top_k, top_p.
+            options: For models that write: length, temperature, top_k, top_p, beam.
         """
         from nbmodels.runs.examine import predict
 

@@ -56,12 +56,14 @@ SIZES: dict[str, dict[str, Any]] = {
     "rnn": {"vocab_size": 30, "num_classes": 3},
     "gru": {"vocab_size": 30, "num_classes": 3},
     "lstm": {"vocab_size": 30, "num_classes": 3},
+    "seq2seq": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "label_smoothing": 0.0},
     "gpt": {"vocab_size": 11, "sequence_length": 16},
     "llm": {"vocab_size": 11, "sequence_length": 16, "lora": 0},
 }
 # Nothing without published weights, so their file stands alone with a small model's; test_models_llm counts the large.
 PUBLISHED = ("llm",)
 WRITE = ("gpt", "llm")
+PAIRS = ("seq2seq",)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -83,6 +85,10 @@ RECURRENT = ("rnn", "gru", "lstm")
 def batch_for(name: str, size: int = 8) -> Batch:
     if name in RECURRENT:
         return torch.randint(1, 30, (size, 12)), torch.randint(0, 3, (size,))
+    if name in PAIRS:  # 2 begins and 3 ends a text
+        start, end = torch.full((size, 1), 2), torch.full((size, 1), 3)
+        texts = torch.randint(4, 11, (size, 7))
+        return torch.cat([texts, end], 1), torch.cat([start, texts.flip(1), end], 1)
     if name in WRITE:
         tokens = torch.randint(0, 11, (size, 17))
         return tokens[:, :-1], tokens[:, 1:]
@@ -156,7 +162,7 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     bound = (
-        0.1 if name in ("mlp", "cnn", "vgg", "resnet", "mobilenet", *WRITE, *RECURRENT) else 0.5
+        0.1 if name in ("mlp", "cnn", "vgg", "resnet", "mobilenet", *WRITE, *PAIRS, *RECURRENT) else 0.5
     )  # a linear map and a narrow code have less room
     assert losses[-1] < bound * losses[0]
 
@@ -165,7 +171,7 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
 def test_the_first_guess_is_no_worse_than_chance(name: str) -> None:
     """An initialisation that is right starts near the uniform guess: the logarithm of the number of classes."""
     model = load(name)(**SIZES[name]).eval()
-    classes = {**dict.fromkeys(RECURRENT, 3), **dict.fromkeys(WRITE, 11)}.get(name, 10)
+    classes = {**dict.fromkeys(RECURRENT, 3), **dict.fromkeys((*WRITE, *PAIRS), 11)}.get(name, 10)
     loss: Any = model.training_step(batch_for(name, 64), 0)
     assert loss.item() == pytest.approx(math.log(classes), rel=0.2)
 
