@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nbmodels.data import DATA
+from nbmodels.data.facts import WRITTEN
 from nbmodels.errors import DataError, InputError, UnknownName, nearest
 from nbmodels.models import MODELS
 from nbmodels.options import Description, read_live, read_source
@@ -157,6 +158,8 @@ def _arrays(data: Thing, target: str | None, task: str | None) -> dict[str, Any]
 
     parts = unpack(data.name, data.obj, target, task)
     if isinstance(parts.x, list):
+        if parts.y is not None and task in WRITTEN:
+            return {"kind": "text", "task": task}
         return {"kind": "text", "task": "classification" if parts.y is not None else "language-modelling"}
     said = answers(parts.y, task, parts.target or "y")[0] if parts.y is not None else "autoencoding"
     if isinstance(parts.x, dict):

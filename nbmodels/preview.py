@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from nbmodels.data import DATA
+from nbmodels.data.facts import WRITTEN
 from nbmodels.errors import BigModelError
 
 MANY = 8
@@ -44,6 +45,9 @@ def samples(dataset: Any) -> dict[str, Any]:
         return {"rows": [["", words.decode(x[:400].tolist())[: 2 * LONG]]]}
     if facts.task == "tagging":
         return {"rows": [["", tagged(facts, words, x[i].tolist(), y[i].tolist())] for i in range(min(MANY, len(x)))]}
+    if facts.task in WRITTEN:
+        pairs = zip(x[:MANY].tolist(), y[:MANY].tolist(), strict=True)
+        return {"rows": [["", " → ".join(words.decode(row)[:LONG] for row in pair)] for pair in pairs]}
     texts = [words.decode([token for token in row.tolist() if token])[:LONG] for row in x[:MANY]]
     return {"rows": [[label(facts, y[i]) if y is not None else "", text] for i, text in enumerate(texts)]}
 

@@ -13,4 +13,5 @@ DATA: dict[str, str] = {
     "brown": "nbmodels.data.brown:Brown",
     "movie-reviews": "nbmodels.data.movie_reviews:MovieReviews",
     "chinese-reviews": "nbmodels.data.chinese_reviews:ChineseReviews",
+    "git-messages": "nbmodels.data.git_messages:GitMessages",
 }

@@ -11,8 +11,9 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from nbmodels.data.dataset import DataSet, Split, any_order, even_order
-from nbmodels.data.facts import Facts
+from nbmodels.data.facts import WRITTEN, Facts
 from nbmodels.data.language import language
+from nbmodels.data.pairs import pairs
 from nbmodels.data.pictures import channels_first, picture_facts
 from nbmodels.data.sentences import sentences
 from nbmodels.data.shapes import Parts, Values, unpack
@@ -27,8 +28,9 @@ class Arrays:
     `(X, y)`; `X` alone to reconstruct; `((X, y), (X_test, y_test))`; a dict of `X` and `y`, of columns, or of
     `train`, `val` and `test`; a DataFrame with its target column; sentences with their classes; one long text.
     X [N, F] is a table, [N, H, W], [N, C, H, W] or [N, H, W, C] pictures. Whole numbers, words and truth values
-    in y are classes, other numbers are amounts. A DataFrame's columns are standardised and its words become one
-    0/1 column a value (columns of more than 50 words are left out); arrays are taken as they are.
+    in y are classes, other numbers are amounts; for the tasks translation and summarisation y holds texts. A
+    DataFrame's columns are standardised and its words become one 0/1 column a value (columns of more than 50 words
+    are left out); arrays are taken as they are.
 
     Args:
         target: The column of a DataFrame that is to be predicted.
@@ -148,6 +150,8 @@ class Arrays:
         assert isinstance(parts.x, list)
         if parts.y is None:
             return self._text(name, "\n".join(parts.x))
+        if task in WRITTEN:
+            return self._pairs(name, parts, cast(Any, task))
         said, y, classes = answers(parts.y, task, parts.target or "y")
         if said != "classification":
             raise DataError(
@@ -158,6 +162,18 @@ class Arrays:
         tokens, length = cast(Any, self.tokens or "words"), self.sequence_length or 40
         made = sentences(name, parts.x, y, classes, tokens, length, val=self.val, test=self.test)
         return replace(made, facts=replace(made.facts, target=parts.target, columns=parts.columns))
+
+    def _pairs(self, name: str, parts: Parts, task: Literal["translation", "summarisation"]) -> DataSet:
+        """Texts with a text each, to translate or to summarise them."""
+        if self.tokens not in (None, "bpe"):
+            raise UnknownName("kind of token of texts to be written", self.tokens, ("bpe",))
+        assert isinstance(parts.x, list) and parts.y is not None
+        if any(not isinstance(text, str) for text in parts.y.tolist()):
+            raise DataError(f"{parts.target or 'y'} holds no texts", f"A {task} needs a text a row.")
+        length = self.sequence_length or (48 if task == "translation" else 128)
+        answers, shares = [str(text) for text in parts.y.tolist()], {"val": self.val, "test": self.test}
+        made = pairs(name, parts.x, answers, task, length=length, **shares, target=parts.target)
+        return replace(made, facts=replace(made.facts, columns=parts.columns))
 
 
 def _kind(values: np.ndarray) -> str:

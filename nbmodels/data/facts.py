@@ -20,6 +20,7 @@ Task = Literal[
     "text-to-image",
 ]
 MASKED = "masked-language-modelling"
+WRITTEN = ("translation", "summarisation")  # tasks whose answer is a text
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from nbmodels.data.batches import affine
-from nbmodels.data.facts import Facts
+from nbmodels.data.facts import WRITTEN, Facts
 from nbmodels.data.pictures import channels_first, find_pictures, fit, open_picture
 from nbmodels.data.shapes import as_array
 from nbmodels.data.table import columns_of, table_numbers
-from nbmodels.data.text import padded, tokenizer
+from nbmodels.data.text import END, decoded, padded, tokenizer
 from nbmodels.errors import DataError
 
 
@@ -66,6 +66,9 @@ def name(facts: Facts, outputs: Tensor, inputs: Any = None) -> Any:
     if facts.task == "language-modelling" and not outputs.is_floating_point():
         words = tokenizer(facts.tokens or {})
         return [words.decode(row) for row in outputs.tolist()]
+    if facts.task in WRITTEN and not outputs.is_floating_point():
+        words = tokenizer(facts.tokens or {})
+        return [decoded(words, row) for row in outputs.tolist()]
     if facts.task == "regression" and outputs.ndim == 2 and outputs.shape[1] == 1:
         return [float(value) for value in outputs[:, 0]]
     return outputs.tolist()
@@ -182,6 +185,8 @@ def _text(facts: Facts, inputs: Any) -> Tensor:
         )
     words = tokenizer(facts.tokens)
     rows = [words.encode(text) for text in _texts(inputs)]
+    if facts.task in WRITTEN:
+        rows = [_ended(facts, row) for row in rows]
     if facts.task != "language-modelling":
         return torch.from_numpy(padded(rows, facts.fills["sequence_length"], words.size)).long()
     rows = [row or words.encode("\n") or [0] for row in rows]  # nothing to begin with: begin a line
@@ -189,6 +194,16 @@ def _text(facts: Facts, inputs: Any) -> Tensor:
         lengths = " and ".join(str(len(row)) for row in rows[:2])
         raise DataError(f"The beginnings are of {lengths} tokens", "Give one at a time, or equally long ones.")
     return torch.tensor(rows)
+
+
+def _ended(facts: Facts, row: list[int]) -> list[int]:
+    """A text to be translated or summarised, with END; one too long is cut, and that is said in one line."""
+    longest = facts.fills["sequence_length"] - 1
+    if not row:
+        raise DataError("The text is empty", "Give a sentence.")
+    if len(row) > longest:
+        print(f"A text of {len(row):,} tokens: cut to its first {longest:,}")
+    return [*row[:longest], END]
 
 
 def _texts(inputs: Any) -> list[str]:

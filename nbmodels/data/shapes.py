@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nbmodels.data.facts import WRITTEN
 from nbmodels.data.table import columns_of, is_words, target_column
 from nbmodels.errors import DataError
 
@@ -144,6 +145,13 @@ def _frame(name: str, frame: Any, target: str | None, task: str | None) -> Parts
     if not rest:
         raise DataError(f"{name} has no column but {target!r}", "Give it columns to learn from.")
     prose = [key for key, values in rest.items() if _is_prose(values)]
+    if task in WRITTEN and len(prose) != 1:
+        prose = [key for key, values in rest.items() if is_words(values)]  # texts of one word are texts too
+        if len(prose) != 1:
+            raise DataError(
+                f"{name} has {len(prose) or 'no'} columns of text beside {target!r}, and one is read",
+                f"Keep two columns only, the text and {target}.",
+            )
     if len(prose) == 1 and y is not None:
         return Parts([str(text) for text in rest[prose[0]].tolist()], y, target=target or "", columns=(prose[0],))
     return Parts(rest, y, target=target or "")

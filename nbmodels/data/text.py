@@ -240,6 +240,18 @@ def padded(rows: Sequence[Sequence[int]], length: int, size: int) -> np.ndarray:
     return smallest(table, size)
 
 
+def until_end(tokens: Sequence[int]) -> list[int]:
+    """The tokens of a written text before its first END, without START and padding."""
+    tokens = list(tokens)
+    whole = tokens[: tokens.index(END)] if END in tokens else tokens
+    return [token for token in whole if token not in (PAD, START)]
+
+
+def decoded(words: Tokenizer, tokens: Sequence[int]) -> str:
+    """What a written text says, up to its END."""
+    return words.decode(until_end(tokens)).strip()
+
+
 def _tokenizers() -> Any:
     try:
         import tokenizers

@@ -1,0 +1,119 @@
+"""Texts with a text each as a data set: translations, summaries, whatever the language.
+
+N pairs, S tokens of a source, T tokens of its target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from nbmodels.data.dataset import DataSet, Split, any_order
+from nbmodels.data.facts import Facts
+from nbmodels.data.fetch import cached
+from nbmodels.data.text import BPE, END, START, padded, tokenizer
+from nbmodels.errors import DataError, InputError
+
+Task = Literal["translation", "summarisation"]
+PARTS = ("train", "val", "test")
+
+
+def pairs(
+    name: str,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    task: Task = "translation",
+    pieces: int = 3_000,
+    length: int = 48,
+    target_length: int = 48,
+    val: float = 0.1,
+    test: float = 0.1,
+    groups: Sequence[str] | None = None,
+    target: str = "",
+) -> DataSet:
+    """Texts and their answers -> x [N, S], each with END; y [N, T], each from START to END; both padded with 0.
+
+    Both share one vocabulary of byte pairs, learned on the training split. A pair that occurs twice counts once, and
+    a source that has several targets lies in one split. A source that is too long for S is cut to be summarised; a
+    translation of half a text is none: that pair is left out, as is a target too long for T.
+
+    Args:
+        name: What to call the data.
+        sources: What is read, N of them.
+        targets: What is to be written of each.
+        task: translation or summarisation.
+        pieces: Size of the vocabulary, at least 300.
+        length: S, tokens of a source with its END, at least 2.
+        target_length: T, tokens of a target with START and END, at least 3.
+        val: Share to validate on, in [0, 1).
+        test: Share to test on, in [0, 1).
+        groups: What each pair belongs to: pairs of one group lie in one split; None means the source.
+        target: What the targets are called.
+
+    Raises:
+        DataError: There are too few pairs, or none fits.
+    """
+    if pieces < 300 or length < 2 or target_length < 3:
+        raise InputError(
+            "A vocabulary has at least 300 pieces, a source 2 tokens and a target 3",
+            "Type: --pieces 3000 --length 48 --target-length 48",
+        )
+    parts = _parts(sources, targets, groups, val, test)
+    if not parts[0]:
+        raise DataError(f"{name} has no pairs of texts to learn from", "Give it more, or smaller shares held out.")
+    sizes = (pieces, length, target_length)
+
+    def make(folder: Path) -> None:
+        words = BPE.learn((text for pair in parts[0] for text in pair), pieces, special=True)
+        (folder / "tokenizer.json").write_text(json.dumps(words.state))
+        for part, content in zip(PARTS, parts, strict=True):
+            x, y = _encoded(content, words, task == "summarisation", length, target_length)
+            np.savez(folder / f"{part}.npz", x=x, y=y)
+
+    key = hashlib.sha256(json.dumps([task, *sizes, *parts]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    folder = cached(f"pairs-{key}", make)
+    words = tokenizer(json.loads((folder / "tokenizer.json").read_text()))
+    train, middle, last = (_read(folder / f"{part}.npz") for part in PARTS)
+    if not len(train[0]):
+        raise DataError(f"No pair of {name} fits", f"Type: --length {2 * length} --target-length {2 * target_length}")
+    fills = {"vocab_size": words.size, "sequence_length": length, "target_length": target_length, "task": task}
+    return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), train, middle, last)
+
+
+def _parts(
+    sources: Sequence[str], targets: Sequence[str], groups: Sequence[str] | None, val: float, test: float
+) -> list[list[tuple[str, str]]]:
+    """The pairs of train, val and test; each pair once, each group in one part, nothing empty."""
+    belongs: dict[tuple[str, str], str] = {}
+    for source, target, group in zip(sources, targets, groups or sources, strict=True):
+        pair = source.strip(), target.strip()
+        if all(pair):
+            belongs.setdefault(pair, group.strip())
+    names = list(dict.fromkeys(belongs.values()))
+    order = any_order(len(names))
+    held = round(len(names) * test), round(len(names) * (test + val))
+    part = {names[number]: (place >= held[0]) + (place >= held[1]) for place, number in enumerate(order.tolist())}
+    place = {names[number]: place for place, number in enumerate(order.tolist())}
+    shuffled = sorted(belongs.items(), key=lambda item: place[item[1]])
+    return [[pair for pair, group in shuffled if part[group] == number] for number in (2, 1, 0)]
+
+
+def _encoded(
+    content: list[tuple[str, str]], words: BPE, cut: bool, length: int, target_length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """x [N, S] and y [N, T] of the pairs that fit."""
+    rows = [(words.encode(source), words.encode(target)) for source, target in content]
+    fitting = [(x, y) for x, y in rows if len(y) <= target_length - 2 and (cut or len(x) < length)]
+    x = [[*source[: length - 1], END] for source, _ in fitting]
+    y = [[START, *target, END] for _, target in fitting]
+    return padded(x, length, words.size), padded(y, target_length, words.size)
+
+
+def _read(file: Path) -> Split:
+    with np.load(file) as arrays:
+        return arrays["x"], arrays["y"]
