@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -96,17 +96,16 @@ class MultiHead(nn.Module):
 class Dense(nn.Module):
     """The position-wise network, four times as wide inside: max(0, x W_1 + b_1) W_2 + b_2, [B, T, C] -> [B, T, C]."""
 
-    def __init__(self, width: int, dropout: float) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.expand, self.project = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
         for layer in (self.expand, self.project):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]."""
-        return self.project(self.dropout(F.relu(self.expand(x))))
+        return self.project(F.relu(self.expand(x)))
 
 
 class Residual(nn.Module):
@@ -129,7 +128,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, norm: Norm, dropout: float) -> None:
         super().__init__()
-        self.attention, self.dense = MultiHead(width, heads), Dense(width, dropout)
+        self.attention, self.dense = MultiHead(width, heads), Dense(width)
         self.residuals = nn.ModuleList(Residual(width, norm, dropout) for _ in range(2))
 
     def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
@@ -145,7 +144,7 @@ class DecoderLayer(nn.Module):
     def __init__(self, width: int, heads: int, norm: Norm, dropout: float) -> None:
         super().__init__()
         self.attention, self.cross = MultiHead(width, heads), MultiHead(width, heads)
-        self.dense = Dense(width, dropout)
+        self.dense = Dense(width)
         self.residuals = nn.ModuleList(Residual(width, norm, dropout) for _ in range(3))
 
     def forward(
@@ -167,6 +166,7 @@ class DecoderLayer(nn.Module):
 
     def looks(self, x: Tensor, read: Tensor, past: Tensor, seen: Tensor | None = None) -> Tensor:
         """How much each written token takes of each token read, by head: [B, H, T, S]."""
-        first, second, _ = self.residuals
+        residuals: Any = self.residuals
+        first, second, _ = residuals
         x = first(x, lambda x: self.attention(x, x, past))
         return self.cross.shares(second.norm(x) if second.before else x, read, seen)

@@ -17,7 +17,7 @@ Shapes: B batch, S tokens read, T tokens written, C width, V tokens of the vocab
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import lightning.pytorch as L
 import torch
@@ -84,7 +84,7 @@ class Transformer(L.LightningModule):
             raise ValueError(f"width {width} cannot be shared by {heads} heads; try {' or '.join(map(str, near))}")
         self.task, self.target_length, self.beam = task, target_length, beam
         self.tokens = nn.Embedding(vocab_size, width)
-        nn.init.normal_(self.tokens.weight, std=width**-0.5)  # so that it is of size one when multiplied by √C
+        nn.init.normal_(self.tokens.weight, std=0.02)  # GPT-2's: with more, it first says every token once again
         self.dropout = nn.Dropout(dropout)
         self.encoder = nn.ModuleList(EncoderLayer(width, heads, norm, dropout) for _ in range(layers))
         written = 0 if task == "classification" else layers
@@ -104,7 +104,7 @@ class Transformer(L.LightningModule):
             weight = seen[:, 0, 0].unsqueeze(2).to(read.dtype)  # [B, S, 1]
             return self.head(self.dropout((read * weight).sum(dim=1) / weight.sum(dim=1)))  # [B, K]
         y = torch.full_like(x[:, :1], START) if y is None else y
-        return self.decode(y, read, seen)
+        return self.next(self.decode(y, read, seen))
 
     def embed(self, tokens: Tensor, first: int = 0) -> Tensor:
         """[B, T] tokens, the first of them at that position -> [B, T, C]."""
@@ -123,60 +123,62 @@ class Transformer(L.LightningModule):
         return self.ends[0](hidden), seen
 
     def decode(self, y: Tensor, read: Tensor, seen: Tensor, first: int = 0, kept: Kept | None = None) -> Tensor:
-        """[B, T] tokens written, the first of them at that position -> [B, T, V] logits of the token after each."""
-        hidden = self.ends[1](self.write(y, read, seen, self.decoder, first, kept))
-        return F.linear(hidden, self.tokens.weight)  # [B, T, V]; the head is the embedding
-
-    def write(
-        self, y: Tensor, read: Tensor, seen: Tensor, layers: nn.ModuleList, first: int = 0, kept: Kept | None = None
-    ) -> Tensor:
-        """[B, T] tokens through some layers of the decoder: [B, T, C]; none sees what comes after it."""
-        length = first + y.shape[1]
-        past = torch.ones(y.shape[1], length, dtype=torch.bool, device=y.device).tril(first)  # [T, first + T]
+        """[B, T] tokens written, the first of them at that position -> [B, T, C]; none sees what comes after it."""
         hidden = self.embed(y, first)
-        for layer in layers:
-            hidden = layer(hidden, read, past, seen, kept)
-        return hidden
+        for layer in self.decoder:
+            hidden = layer(hidden, read, past(y, first), seen, kept)
+        return self.ends[1](hidden)
+
+    def next(self, hidden: Tensor) -> Tensor:
+        """[..., C] -> [..., V] logits of the token that follows; the head is the embedding."""
+        return F.linear(hidden, self.tokens.weight)
 
     def attention(self, x: Tensor, y: Tensor) -> Tensor:
         """How much of each token read [B, S] went into what follows each token written [B, T]: [B, T, S].
 
         It is the mean of the heads of the last layer.
         """
+        return self.looks(x, y).mean(dim=1)
+
+    def looks(self, x: Tensor, y: Tensor) -> Tensor:
+        """The same by head: [B, H, T, S]."""
         read, seen = self.encode(x)
-        before, last = self.decoder[:-1], self.decoder[-1]
-        past = torch.ones(y.shape[1], y.shape[1], dtype=torch.bool, device=y.device).tril()  # [T, T]
-        return last.looks(self.write(y, read, seen, before), read, past, seen).mean(dim=1)
+        last: Any = self.decoder[-1]
+        hidden = self.embed(y)
+        for layer in self.decoder[:-1]:
+            hidden = layer(hidden, read, past(y), seen)
+        looks: Tensor = last.looks(hidden, read, past(y), seen)
+        return looks
 
     @torch.no_grad()
-    def generate(self, x: Tensor, beam: int | None = None) -> Tensor:
-        """Write the answer to [B, S] tokens: [B, T] that begins with START and ends with END, then padding.
+    def write(self, x: Tensor, beam: int | None = None) -> Tensor:
+        """Write the answer to [B, S] tokens: [B, T], END after the last, then padding.
 
         Args:
             x: What is read.
             beam: Texts kept in mind for each; None is the model's own. The best is that of the highest log-likelihood
                 over ((5 + length) / 6)^0.6.
         """
-        was_training = self.training
+        was_training, keep, count = self.training, beam or self.beam, len(x)
         self.eval()
-        keep, count = beam or self.beam, len(x)
         read, seen = (part.repeat_interleave(keep, dim=0) for part in self.encode(x))  # N = B·keep texts
         texts = torch.full((count * keep, 1), START, device=x.device)  # [N, T]
         scores = torch.full((count, keep), -math.inf, device=x.device)
         scores[:, 0] = 0.0  # at first all the texts of an answer are the same, so one counts
-        kept: Kept = {}
+        own, kept = torch.arange(count, device=x.device).unsqueeze(1) * keep, Kept()
         for place in range(self.target_length - 1):
-            logits = self.decode(texts[:, -1:], read, seen, place, kept)[:, 0]  # [N, V]
-            scores, best = foretold(logits, texts).unflatten(0, (count, keep)).add(scores.unsqueeze(2)).flatten(1).topk(keep)
-            order = (best // logits.shape[1] + torch.arange(count, device=x.device).unsqueeze(1) * keep).flatten()  # [N]
-            texts = torch.cat([texts[order], (best % logits.shape[1]).view(-1, 1)], dim=1)
+            logits = self.next(self.decode(texts[:, -1:], read, seen, place, kept))[:, 0]  # [N, V]
+            chances = foretold(logits, texts).unflatten(0, (count, keep))  # [B, keep, V]
+            scores, best = (scores.unsqueeze(2) + chances).flatten(1).topk(keep)  # [B, keep]
+            order, new = (own + best // logits.shape[1]).flatten(), best % logits.shape[1]
+            texts = torch.cat([texts[order], new.view(-1, 1)], dim=1)
             kept = {part: (k[order], v[order]) for part, (k, v) in kept.items()}
-            if (texts[:, -1:] == END).logical_or(texts[:, -1:] == PAD).all():
+            if ended(texts).all():
                 break
-        lengths = (texts != PAD).sum(dim=1).view(count, keep) - 1  # START was given
-        best = (scores / ((5 + lengths) / 6) ** LENGTH_PENALTY).argmax(dim=1)  # [B]
+        lengths = (texts[:, 1:] != PAD).sum(dim=1).view(count, keep)
+        best = (scores / ((5 + lengths) / 6) ** LENGTH_PENALTY).argmax(dim=1, keepdim=True)  # [B, 1]
         self.train(was_training)
-        return texts.view(count, keep, -1)[torch.arange(count, device=x.device), best]
+        return texts[(own + best).flatten(), 1:]
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """The loss of one batch, smoothed."""
@@ -196,36 +198,61 @@ class Transformer(L.LightningModule):
         if self.head is not None:
             logits, smoothing = self(x), 0.0  # [B, K]
         else:
-            logits, y = self(x, y[:, :-1]).flatten(0, 1), y[:, 1:].flatten()  # [B·T, V] against [B·T]
-            known = y != PAD
-            logits, y, smoothing = logits[known], y[known], self.hparams["smoothing"]
+            (logits, y), smoothing = self.foretell(x, y), self.hparams["smoothing"]
         chances = logits.log_softmax(dim=1)
         loss = F.nll_loss(chances, y)
         self.log(f"{stage}/loss", loss, batch_size=len(y))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(y))
         return (1 - smoothing) * loss - smoothing * chances.mean()
 
+    def foretell(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The tokens of [B, T] that are no padding, after START, as [M, V] logits and [M] numbers.
+
+        Texts of like length go together, for padding costs as much as words do.
+        """
+        logits, tokens = [], []
+        for part in (x != PAD).sum(dim=1).argsort().chunk(4):
+            sources, targets = trimmed(x[part]), trimmed(y[part])
+            hidden, after = self.decode(targets[:, :-1], *self.encode(sources)), targets[:, 1:]  # [B, T, C], [B, T]
+            logits.append(self.next(hidden[after != PAD]))
+            tokens.append(after[after != PAD])
+        return torch.cat(logits), torch.cat(tokens)
+
     def samples(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor] | None:
         """Four texts of the batch [4, S] and what is written after reading them [4, T]; None to classify."""
         if self.head is not None:
             return None
         x = batch[0][:4]
-        return x, self.generate(x)
+        return x, self.write(x)
 
     def predict_step(self, x: Tensor, batch_idx: int = 0) -> Tensor:
         """What is written after reading [B, S]: tokens [B, T]; or probabilities of the classes [B, K]."""
-        return self.generate(x) if self.head is None else self(x).softmax(dim=1)
+        return self.write(x) if self.head is None else self(x).softmax(dim=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with the paper's numbers, all parameters in one fused update."""
         return torch.optim.Adam(self.parameters(), lr=self.hparams["lr"], betas=(0.9, 0.98), eps=1e-9, fused=True)
 
 
+def past(y: Tensor, first: int = 0) -> Tensor:
+    """Where tokens [B, T], the first of them at that position, may look: [T, first + T], True up to themselves."""
+    return torch.ones(y.shape[1], first + y.shape[1], dtype=torch.bool, device=y.device).tril(first)
+
+
+def trimmed(tokens: Tensor) -> Tensor:
+    """[B, T] tokens without the columns at the end that are only padding; one column is left at least."""
+    return tokens[:, : max(1, int((tokens != PAD).sum(dim=1).max()))]
+
+
+def ended(texts: Tensor) -> Tensor:
+    """Whether END is written in texts [N, T]: [N]."""
+    return (texts[:, -1] == END) | (texts[:, -1] == PAD)
+
+
 def foretold(logits: Tensor, texts: Tensor) -> Tensor:
     """Log-likelihoods of the next token [N, V] after texts [N, T]: padding for certain after END, and never before."""
     chances = logits.log_softmax(dim=1)
     chances[:, :END] = -math.inf  # padding, the unknown and START are not written
-    ended = (texts[:, -1] == END) | (texts[:, -1] == PAD)  # [N]
-    chances[ended] = -math.inf
-    chances[ended, PAD] = 0.0
+    chances[ended(texts)] = -math.inf
+    chances[ended(texts), PAD] = 0.0
     return chances

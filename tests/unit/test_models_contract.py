@@ -57,6 +57,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "gru": {"vocab_size": 30, "num_classes": 3},
     "lstm": {"vocab_size": 30, "num_classes": 3},
     "gpt": {"vocab_size": 11, "sequence_length": 16},
+    "transformer": {"vocab_size": 30, "target_length": 12, "width": 32, "dropout": 0.0, "smoothing": 0.0},
 }
 
 
@@ -69,6 +70,8 @@ def batch_for(name: str, size: int = 8) -> Batch:
     if name == "gpt":
         tokens = torch.randint(0, 11, (size, 17))
         return tokens[:, :-1], tokens[:, 1:]
+    if name == "transformer":
+        return torch.randint(4, 30, (size, 12)), torch.randint(4, 30, (size, 12))
     if name == "vae":  # black and white: even a perfect model pays for a grey pixel
         return torch.rand(size, 1, 8, 8).round(), torch.randint(0, 10, (size,))
     return torch.rand(size, 1, 8, 8), torch.randint(0, 10, (size,))
@@ -123,7 +126,7 @@ def test_the_class_attributes_are_literals_and_the_docstring_has_every_option(na
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_batch_is_learned_by_heart(name: str) -> None:
-    model = load(name)(**SIZES[name], lr=1e-2 if name != "gpt" else 3e-3)
+    model = load(name)(**SIZES[name], lr=1e-2 if name not in ("gpt", "transformer") else 3e-3)
     if name in RECURRENT:
         model.eval()  # dropout would keep it from it; the gradient flows all the same
     optimizer: Any = model.configure_optimizers()
@@ -136,7 +139,7 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     bound = (
-        0.1 if name in ("mlp", "cnn", "vgg", "resnet", "mobilenet", "gpt", *RECURRENT) else 0.5
+        0.1 if name in ("mlp", "cnn", "vgg", "resnet", "mobilenet", "gpt", "transformer", *RECURRENT) else 0.5
     )  # a linear map and a narrow code have less room
     assert losses[-1] < bound * losses[0]
 
@@ -145,7 +148,7 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
 def test_the_first_guess_is_no_worse_than_chance(name: str) -> None:
     """An initialisation that is right starts near the uniform guess: the logarithm of the number of classes."""
     model = load(name)(**SIZES[name]).eval()
-    classes = {**dict.fromkeys(RECURRENT, 3), "gpt": 11}.get(name, 10)
+    classes = {**dict.fromkeys(RECURRENT, 3), "gpt": 11, "transformer": 30}.get(name, 10)
     loss: Any = model.training_step(batch_for(name, 64), 0)
     assert loss.item() == pytest.approx(math.log(classes), rel=0.2)
 
