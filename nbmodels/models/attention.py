@@ -50,10 +50,18 @@ def sinusoids(length: int, width: int, first: int = 0) -> Tensor:
 
 
 class MultiHead(nn.Module):
-    """Attention by several heads at once: [B, T, C] looks at [B, S, C] -> [B, T, C]."""
+    """Attention by several heads at once: [B, T, C] looks at [B, S, C] -> [B, T, C].
+
+    Raises:
+        ValueError: The heads cannot share the width.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        if width % heads:
+            fits = [count for count in range(1, width + 1) if width % count == 0]
+            near = [count for count in fits if count < heads][-1:] + [count for count in fits if count > heads][:1]
+            raise ValueError(f"width {width} cannot be shared by {heads} heads; try {' or '.join(map(str, near))}")
         self.heads = heads
         self.query, self.key, self.value, self.project = (nn.Linear(width, width) for _ in range(4))
         for layer in (self.query, self.key, self.value, self.project):

@@ -9,7 +9,7 @@ Attention and layers are in attention.py.
 
     input   [B, S] tokens read, zeros at the end are padding; to write: [B, T] tokens written so far, the first START
     output  [B, T, V] logits of the token that follows each; of the encoder alone [B, K] logits of the classes
-    1,000,000 parameters at the defaults
+    1,310,208 parameters at the defaults
 
 Shapes: B batch, S tokens read, T tokens written, C width, V tokens of the vocabulary, K classes, N texts kept in mind.
 """
@@ -24,9 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nbmodels.models.attention import DecoderLayer, EncoderLayer, Kept, Norm, sinusoids
+from nbmodels.models.attention import DecoderLayer, EncoderLayer, Kept, sinusoids
 
 PAD, START, END = 0, 2, 3
+DROPOUT = {"translation": 0.2, "summarisation": 0.1, "classification": 0.3}  # the fewer the texts, the more
 LENGTH_PENALTY = 0.6  # of Wu et al. 2016, as in the paper: without it a beam prefers short texts
 
 
@@ -47,7 +48,7 @@ class Transformer(L.LightningModule):
         heads: Heads of an attention, at least 1; they share the width.
         width: Width of a token's vector, at least 1.
         norm: Where to normalise: before each part of a layer, or after it as in the paper.
-        dropout: Share of values set to zero in training, in [0, 1).
+        dropout: Share of values set to zero in training, in [0, 1); empty means 0.2, 0.1 to sum up, 0.3 to classify.
         smoothing: Share of a token's certainty that is spread over all others in training, in [0, 1).
         beam: Texts kept in mind while writing, at least 1; at 1 the likeliest token is always taken.
         lr: Learning rate, above 0.
@@ -57,34 +58,32 @@ class Transformer(L.LightningModule):
     tasks = ("translation", "summarisation", "classification")
     metric = "accuracy"
     default_data = "git-messages"
-    recipe = {"epochs": 30, "batch_size": 64, "schedule": "one-cycle", "clip": 1.0}
+    recipe = {"epochs": 20, "batch_size": 32, "schedule": "one-cycle", "clip": 1.0}
+    recipe_for = {"summarisation": {"epochs": 3}, "classification": {"epochs": 4, "lr": 1e-3}}
     paper = "Vaswani et al. 2017, Attention is all you need"
     formula = r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V"
 
     def __init__(
         self,
-        vocab_size: int = 2_000,
+        vocab_size: int = 3_000,
         num_classes: int = 2,
-        target_length: int = 64,
+        target_length: int = 48,
         task: Literal["translation", "summarisation", "classification"] = "translation",
         layers: int = 2,
         heads: int = 4,
         width: int = 128,
-        norm: Norm = "pre",
-        dropout: float = 0.1,
+        norm: Literal["pre", "post"] = "pre",
+        dropout: float | None = None,
         smoothing: float = 0.1,
         beam: int = 1,
-        lr: float = 1e-3,
+        lr: float = 2e-3,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        if width % heads:
-            fits = [count for count in range(1, width + 1) if width % count == 0]
-            near = [count for count in fits if count < heads][-1:] + [count for count in fits if count > heads][:1]
-            raise ValueError(f"width {width} cannot be shared by {heads} heads; try {' or '.join(map(str, near))}")
         self.task, self.target_length, self.beam = task, target_length, beam
         self.tokens = nn.Embedding(vocab_size, width)
         nn.init.normal_(self.tokens.weight, std=0.02)  # GPT-2's: with more, it first says every token once again
+        dropout = DROPOUT[task] if dropout is None else dropout
         self.dropout = nn.Dropout(dropout)
         self.encoder = nn.ModuleList(EncoderLayer(width, heads, norm, dropout) for _ in range(layers))
         written = 0 if task == "classification" else layers
