@@ -36,6 +36,10 @@ LINES = [
     ("rnn --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
     ("gru --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
     ("lstm --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
+    ("transformer", "test/bleu", "≥ seq2seq's"),
+    ("transformer --data git-messages --language fr", "test/bleu", "≥ seq2seq's"),
+    ("transformer --data debian-descriptions", "test/rouge-l", "> 0.246 (the first words)"),
+    ("transformer --data movie-reviews", "test/accuracy", "–"),
     ("gpt --data pydoc", "test/loss", "≤ 2"),
 ]
 
