@@ -38,6 +38,10 @@ LINES = [
     ("lstm --data shakespeare", "test/loss", "< 2.020 (trigrams)"),
     ("seq2seq", "test/bleu", "> 12.5 (copy)"),
     ("seq2seq --data git-messages --language fr", "test/bleu", "> 22.0 (copy)"),
+    ("transformer", "test/bleu", "≥ seq2seq's"),
+    ("transformer --data git-messages --language fr", "test/bleu", "≥ seq2seq's"),
+    ("transformer --data debian-descriptions", "test/rouge-l", "> 0.246 (the first words)"),
+    ("transformer --data movie-reviews", "test/accuracy", "–"),
     ("gpt --data pydoc", "test/loss", "≤ 2"),
     (
         "gpt --data shakespeare --layers 4 --heads 4 --width 128 --sequence-length 64 --batch-size 12 --limit 24000 "

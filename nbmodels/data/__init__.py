@@ -14,4 +14,5 @@ DATA: dict[str, str] = {
     "movie-reviews": "nbmodels.data.movie_reviews:MovieReviews",
     "chinese-reviews": "nbmodels.data.chinese_reviews:ChineseReviews",
     "git-messages": "nbmodels.data.git_messages:GitMessages",
+    "debian-descriptions": "nbmodels.data.debian_descriptions:DebianDescriptions",
 }

@@ -18,6 +18,7 @@ MODELS: dict[str, str] = {
     "gru": "nbmodels.models.gru:GRU",
     "lstm": "nbmodels.models.lstm:LSTM",
     "seq2seq": "nbmodels.models.seq2seq:Seq2Seq",
+    "transformer": "nbmodels.models.transformer:Transformer",
     "gpt": "nbmodels.models.gpt:GPT",
     "llm": "nbmodels.models.llm:LLM",
 }

@@ -58,12 +58,13 @@ SIZES: dict[str, dict[str, Any]] = {
     "lstm": {"vocab_size": 30, "num_classes": 3},
     "seq2seq": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "label_smoothing": 0.0},
     "gpt": {"vocab_size": 11, "sequence_length": 16},
+    "transformer": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "smoothing": 0.0},
     "llm": {"vocab_size": 11, "sequence_length": 16, "lora": 0},
 }
 # Nothing without published weights, so their file stands alone with a small model's; test_models_llm counts the large.
 PUBLISHED = ("llm",)
 WRITE = ("gpt", "llm")
-PAIRS = ("seq2seq",)
+PAIRS = ("seq2seq", "transformer")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -149,7 +150,7 @@ def test_the_class_attributes_are_literals_and_the_docstring_has_every_option(na
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_batch_is_learned_by_heart(name: str) -> None:
-    model = load(name)(**SIZES[name], lr=1e-2 if name not in WRITE else 3e-3)
+    model = load(name)(**SIZES[name], lr=3e-3 if name in (*WRITE, "transformer") else 1e-2)
     if name in RECURRENT:
         model.eval()  # dropout would keep it from it; the gradient flows all the same
     optimizer: Any = model.configure_optimizers()
