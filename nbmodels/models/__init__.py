@@ -17,5 +17,6 @@ MODELS: dict[str, str] = {
     "rnn": "nbmodels.models.rnn:RNN",
     "gru": "nbmodels.models.gru:GRU",
     "lstm": "nbmodels.models.lstm:LSTM",
+    "bert": "nbmodels.models.bert:BERT",
     "gpt": "nbmodels.models.gpt:GPT",
 }

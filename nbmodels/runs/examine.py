@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from nbmodels.data import imagenet
-from nbmodels.data.facts import Facts
+from nbmodels.data.facts import MASKED, Facts
 from nbmodels.data.inputs import name, prepare
 from nbmodels.errors import InputError, RunError, UnknownName
 from nbmodels.models import MODELS
-from nbmodels.runs import checkpoint, tags
+from nbmodels.runs import answers, checkpoint, gaps, tags
 from nbmodels.runs.build import build_model, load_class, parameters, read_objects
 from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
@@ -61,6 +61,10 @@ def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) ->
     batches = [batch for batch in data.test_dataloader() if isinstance(batch, (list, tuple)) and len(batch) == 2]
     task = getattr(model, "task", facts.task)
     samples = getattr(model, "samples", None)
+    if batches and task == MASKED and callable(samples):
+        return gaps.look(model, batches, facts)
+    if batches and facts.task == task == "question-answering":
+        return answers.look(model, batches, facts)
     if batches and callable(samples) and (made := samples(batches[0])) is not None:
         return _made(made, facts)
     if batches and facts.task == task == "classification":
@@ -101,6 +105,10 @@ def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options:
     """The model's answer in the user's words: class names with chances, numbers, pictures, or written text."""
     if facts is None:
         raise RunError("The run says nothing of its data", "Train it again.")
+    if not isinstance(inputs, Tensor) and getattr(model, "task", None) == MASKED:
+        return gaps.fill(model, facts, inputs)
+    if not isinstance(inputs, Tensor) and facts.task == "question-answering":
+        return answers.predict(model, facts, inputs)
     x = prepare(facts, inputs)
     with torch.no_grad():
         if facts.task == "language-modelling" and hasattr(model, "generate"):
