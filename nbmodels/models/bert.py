@@ -135,7 +135,7 @@ class BERT(L.LightningModule):
         outputs = 2 if self.task == "question-answering" else self.classes
         fills = self.task == "masked-language-modelling"
         self.head = Fill(sizes.width, self.vocab_size) if fills else nn.Linear(sizes.width, outputs)
-        initialise(self)
+        initialise(self, self.encoder)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T] tokens -> logits: [B, T, V] of what stands there, [B, K], [B, T, K] or [B, T, 2]."""
@@ -255,14 +255,11 @@ class BERT(L.LightningModule):
         return self.span(logits, x) if self.task == "question-answering" else logits.softmax(dim=-1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW as in the paper: matrices decay by 0.01, biases and norms do not.
-
-        Not fused: Lightning refuses to clip the gradient of a fused optimiser in mixed precision.
-        """
+        """AdamW as in the paper, in one fused update: matrices decay by 0.01, biases and norms do not."""
         matrices = [parameter for parameter in self.parameters() if parameter.dim() >= 2]
         vectors = [parameter for parameter in self.parameters() if parameter.dim() < 2]
         groups = [{"params": matrices, "weight_decay": 0.01}, {"params": vectors, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=self.lr, foreach=True)
+        return torch.optim.AdamW(groups, lr=self.lr, fused=True)
 
 
 def grow(model: nn.Module, state: Mapping[str, Tensor], prefix: str, *_: Any) -> None:

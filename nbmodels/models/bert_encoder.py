@@ -9,6 +9,7 @@ width of a head, V tokens of the vocabulary.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 EPS = 1e-12  # of every LayerNorm
-START = 0.02  # spread of the weights at the start
+START, WIDTH = 0.02, 768  # spread of the weights at the start, in a network of this width
 
 
 class Sizes(NamedTuple):
@@ -152,10 +153,20 @@ class Fill(nn.Module):
         return F.linear(self.norm(F.gelu(self.dense(x))), embeddings[: len(self.bias)], self.bias)
 
 
-def initialise(model: nn.Module) -> None:
-    """BERT's start: normal with 0.02, biases zero."""
+def initialise(model: nn.Module, encoder: Encoder) -> None:
+    """BERT's start: normal, with 0.02 at BERT-base's width and as much more as a narrower one needs; biases zero.
+
+    The positions, as free to learn as BERT's, start as Vaswani's waves: there the next place is the same turn away from
+    every place, and a small network is quicker to look at its neighbours.
+    """
+    width = encoder.tokens.embedding_dim
+    spread = START * math.sqrt(WIDTH / width)
     for module in model.modules():
         if isinstance(module, (nn.Linear, nn.Embedding)):
-            nn.init.normal_(module.weight, std=START)
+            nn.init.normal_(module.weight, std=spread)
         if isinstance(module, nn.Linear):
             nn.init.zeros_(module.bias)
+    place = torch.arange(encoder.positions.num_embeddings).unsqueeze(1)  # [T, 1]
+    angle = place * 10_000 ** (-torch.arange(0, width, 2) / width)  # [T, C/2, rounded up]
+    waves = torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :width]  # [T, C]
+    encoder.positions.weight.data.copy_(waves * spread * math.sqrt(2))

@@ -236,9 +236,13 @@ def test_a_checkpoint_brings_its_sizes(tmp_path: Path) -> None:
         assert torch.equal(again.eval()(x), model(x))
 
 
-def test_a_run_with_published_weights_goes_on_and_answers_without_them(tmp_path: Path) -> None:
+def test_a_run_with_published_weights_goes_on_and_answers_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from nbmodels.runs import folder as folders
+    from nbmodels.runs.examine import examine
     from nbmodels.runs.fit import fit
+    from nbmodels.runs.pulse import Pulse
     from nbmodels.runs.run import Run
     from nbmodels.spec import Spec, Training
 
@@ -250,37 +254,26 @@ def test_a_run_with_published_weights_goes_on_and_answers_without_them(tmp_path:
         for number in range(60)
     ]
     file.write_text("text,said\n" + "\n".join(rows) + "\n")
-    folders.set_runs_root(tmp_path / "runs")
+    monkeypatch.setenv("NBMODELS_RUNS", str(tmp_path / "runs"))
+    folders.set_runs_root(None)
     options = {"target": "said", "tokens": str(weights), "sequence_length": 12}
     training = Training(epochs=2, batch_size=8, seed=0, save_steps=3, device="cpu")
     spec = Spec("bert-1", "bert", str(file), {"pretrained": str(weights)}, options, training)
 
     made = folders.create(spec)
-    fit(made, Quiet())  # type: ignore[arg-type]
+    fit(made, Pulse(made))
     for late in made.checkpoints()[1:]:
         late.unlink()  # as if it had been stopped early
     (weights / "model.safetensors").unlink()  # and what it was pretrained on is gone
     first = made.checkpoints()[0].name
-    fit(made, Quiet())  # type: ignore[arg-type]
+    fit(made, Pulse(made))
     assert made.checkpoints()[-1].name != first
     model = Run(made)._load()
     assert isinstance(model, BERT) and model.encoder.tokens.weight.shape == (40, 32)
     assert model.encoder.blocks[0].heads == 4 and len(model.encoder.blocks) == 3
     chances = model.predict_step(torch.tensor([[2, 5, 11, 12, 9, 3, 0, 0, 0, 0, 0, 0]]))
     assert chances.shape == (1, 2)
-
-
-class Quiet:
-    """A pulse that nobody hears."""
-
-    def __init__(self) -> None:
-        self.status: dict[str, Any] = {}
-
-    def tell(self, **values: Any) -> None:
-        self.status.update(values)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self.status.get(key, default)
+    assert 0 <= examine(made)["figures"]["test/accuracy"] <= 1
 
 
 def test_what_cannot_be_loaded_is_said_in_one_line(tmp_path: Path) -> None:
@@ -288,7 +281,7 @@ def test_what_cannot_be_loaded_is_said_in_one_line(tmp_path: Path) -> None:
     bad: list[tuple[dict[str, Any], str]] = [
         ({"pretrained": str(tmp_path / "nothing")}, "no BERT"),
         ({"pretrained": str(tmp_path), "sequence_length": 99}, "24 tokens at most"),
-        ({"pretrained": str(tmp_path), "vocab_size": 2_000}, "other tokens"),
+        ({"pretrained": str(tmp_path), "vocab_size": 2_000, "sequence_length": 16}, "other tokens"),
         ({"width": 30, "heads": 4}, "try 3|try 5"),
         ({"task": "question-answering"}, "separator"),
     ]
@@ -298,10 +291,10 @@ def test_what_cannot_be_loaded_is_said_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(raised.value)
     (tmp_path / "model.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="no weights"):
-        BERT(pretrained=str(tmp_path))
+        BERT(pretrained=str(tmp_path), sequence_length=16)
     transformers.GPT2Config(n_layer=1).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"gpt2|no BERT"):
-        BERT(pretrained=str(tmp_path))
+        BERT(pretrained=str(tmp_path), sequence_length=16)
 
 
 def test_a_pretrained_tokenizers_marks_stay_when_a_text_is_cut(tmp_path: Path) -> None:

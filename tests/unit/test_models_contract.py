@@ -56,6 +56,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "rnn": {"vocab_size": 30, "num_classes": 3},
     "gru": {"vocab_size": 30, "num_classes": 3},
     "lstm": {"vocab_size": 30, "num_classes": 3},
+    "bert": {"vocab_size": 11, "sequence_length": 16},
     "gpt": {"vocab_size": 11, "sequence_length": 16},
 }
 
@@ -66,7 +67,7 @@ RECURRENT = ("rnn", "gru", "lstm")
 def batch_for(name: str, size: int = 8) -> Batch:
     if name in RECURRENT:
         return torch.randint(1, 30, (size, 12)), torch.randint(0, 3, (size,))
-    if name == "gpt":
+    if name in ("bert", "gpt"):
         tokens = torch.randint(0, 11, (size, 17))
         return tokens[:, :-1], tokens[:, 1:]
     if name == "vae":  # black and white: even a perfect model pays for a grey pixel
@@ -123,7 +124,7 @@ def test_the_class_attributes_are_literals_and_the_docstring_has_every_option(na
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_batch_is_learned_by_heart(name: str) -> None:
-    model = load(name)(**SIZES[name], lr=1e-2 if name != "gpt" else 3e-3)
+    model = load(name)(**SIZES[name], lr=1e-2 if name not in ("bert", "gpt") else 3e-3)
     if name in RECURRENT:
         model.eval()  # dropout would keep it from it; the gradient flows all the same
     optimizer: Any = model.configure_optimizers()
@@ -145,7 +146,7 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
 def test_the_first_guess_is_no_worse_than_chance(name: str) -> None:
     """An initialisation that is right starts near the uniform guess: the logarithm of the number of classes."""
     model = load(name)(**SIZES[name]).eval()
-    classes = {**dict.fromkeys(RECURRENT, 3), "gpt": 11}.get(name, 10)
+    classes = {**dict.fromkeys(RECURRENT, 3), "bert": 11, "gpt": 11}.get(name, 10)
     loss: Any = model.training_step(batch_for(name, 64), 0)
     assert loss.item() == pytest.approx(math.log(classes), rel=0.2)
 
