@@ -42,6 +42,8 @@ LINES = [
     ("transformer --data git-messages --language fr", "test/bleu", "≥ seq2seq's"),
     ("transformer --data debian-descriptions", "test/rouge-l", "> 0.246 (the first words)"),
     ("transformer --data movie-reviews", "test/accuracy", "–"),
+    ("bert", "test/loss", "≤ unigram − 1 nat"),
+    ("bert --data movie-reviews --pretrained all-minilm-l6-v2", "test/accuracy", "≥ 0.80"),
     ("gpt --data pydoc", "test/loss", "≤ 2"),
     (
         "gpt --data shakespeare --layers 4 --heads 4 --width 128 --sequence-length 64 --batch-size 12 --limit 24000 "

@@ -38,6 +38,7 @@ FILLED = (  # parameters of a model that the data fills in
     "sequence_length",
     "target_length",
     "mask_token",
+    "separator",
     "task",
 )
 APART = {  # what only data made for it can teach

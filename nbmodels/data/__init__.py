@@ -11,6 +11,7 @@ DATA: dict[str, str] = {
     "pydoc": "nbmodels.data.pydoc:Pydoc",
     "shakespeare": "nbmodels.data.shakespeare:Shakespeare",
     "brown": "nbmodels.data.brown:Brown",
+    "films": "nbmodels.data.films:Films",
     "movie-reviews": "nbmodels.data.movie_reviews:MovieReviews",
     "chinese-reviews": "nbmodels.data.chinese_reviews:ChineseReviews",
     "git-messages": "nbmodels.data.git_messages:GitMessages",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,8 @@ import numpy as np
 from nbmodels.data.arrays import Arrays
 from nbmodels.data.dataset import DataSet
 from nbmodels.data.pictures import find_pictures, is_grey, read_picture
-from nbmodels.errors import DataError, nearest
+from nbmodels.data.questions import SHAPE, Question, is_squad, questions, squad
+from nbmodels.errors import DataError, UnknownName, nearest
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 TEXTS = frozenset({".txt", ".md", ".rst", ".py", ".tex", ".html", ".json", ".log", ""})
@@ -23,7 +25,7 @@ class Files:
 
     A folder of sub-folders of pictures: each sub-folder is a class. A folder of pictures: they are reconstructed.
     A .csv or .tsv with its target column: a table, or sentences where a column holds such. Any other text file:
-    one long text to model.
+    one long text to model. A .json in SQuAD's form: questions to answer.
 
     Args:
         target: The column of a CSV that is to be predicted.
@@ -53,17 +55,31 @@ class Files:
     def load(self, path: str, task: str | None = None) -> DataSet:
         """The three splits of what lies at `path`; DataError when nothing usable does."""
         place, name = _place(path), Path(path).name
+        if (asked := read_questions(place)) is not None:
+            return self._questions(name, asked)
         return self.arrays.load(name, self._folder(place) if place.is_dir() else read_file(place), task)
 
     def check(self, path: str, task: str | None = None) -> None:
         """Raise what `load` would, without reading every picture."""
         place = _place(path)
+        if read_questions(place) is not None:
+            return
+        if task == "question-answering":
+            raise DataError(f"{place} holds no questions", SHAPE)
         if not place.is_dir():
             self.arrays.check(place.name, read_file(place), task)
             return
         files, classes = find_pictures(place)
         _several(place, classes)
         self._read(files[:1])
+
+    def _questions(self, name: str, asked: list[Question]) -> DataSet:
+        """Questions, cut as the options say."""
+        arrays = self.arrays
+        if arrays.tokens in ("words", "characters"):
+            raise UnknownName("kind of token of questions", arrays.tokens, ("bpe",), "Or a pretrained model's.")
+        length = arrays.sequence_length or 128
+        return questions(name, asked, arrays.tokens or "bpe", length, val=arrays.val, test=arrays.test)
 
     def _folder(self, folder: Path) -> Any:
         """Pictures [N, C, S, S] with their classes, or alone."""
@@ -96,6 +112,17 @@ def _several(folder: Path, classes: list[str]) -> None:
             f"{folder} has one sub-folder only ({classes[0]})",
             "Make one sub-folder a class, or give the sub-folder itself.",
         )
+
+
+def read_questions(file: Path) -> list[Question] | None:
+    """The questions of a .json in SQuAD's form; None of any other file."""
+    if file.suffix.lower() != ".json" or not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:  # no JSON, or not in UTF-8: a text as any
+        return None
+    return squad(content, file.name) if is_squad(content) else None
 
 
 def read_file(file: Path) -> Any:

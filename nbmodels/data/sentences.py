@@ -51,7 +51,7 @@ def sentences(
     elif tokens == "characters":
         words = Characters.learn(learned, reserved=2, most=vocabulary, least=2)
     else:
-        words = Pretrained.find(weights.find(tokens))
+        words = Pretrained.find(weights.find(tokens), length)
     longest = length if tokens == "characters" else 40 * length  # what is cut off in any case need not be read
     x = padded([words.encode(text[:longest]) for text in texts], length, words.size)
     facts = Facts(

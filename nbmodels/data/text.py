@@ -192,8 +192,12 @@ class Pretrained(BPE):
     """The tokenizer of published weights, with the marks that it puts around a text, such as BERT's [CLS] and [SEP]."""
 
     @classmethod
-    def find(cls, source: str) -> Pretrained:
+    def find(cls, source: str, length: int | None = None) -> Pretrained:
         """That of a folder as transformers writes it, of a .gguf file, or of a name on Hugging Face's hub.
+
+        Args:
+            source: The folder, or the name.
+            length: Tokens to cut a text to, so that the mark at its end stays; None: it is not cut.
 
         Raises:
             DataError: There is none.
@@ -208,13 +212,18 @@ class Pretrained(BPE):
         folder, more = (packed[0].parent, {"gguf_file": packed[0].name}) if packed else (place, {})
         try:
             where = str(folder) if place.exists() else source
-            return cls(AutoTokenizer.from_pretrained(where, **more).backend_tokenizer.to_str())
+            library = AutoTokenizer.from_pretrained(where, **more).backend_tokenizer
         except Exception as error:  # the hub's client has a dozen kinds
             where = "there" if place.exists() else "in a folder of that name or on Hugging Face's hub"
             raise DataError(
                 f"There is no tokenizer {source!r} {where} ({type(error).__name__})",
                 "Give a folder that holds tokenizer.json; or words, characters or bpe.",
             ) from None
+        library.no_padding()  # it may have been saved with a length of its own
+        library.no_truncation()
+        if length is not None:
+            library.enable_truncation(max(length, 1 + library.num_special_tokens_to_add(False)))
+        return cls(library.to_str())
 
     @property
     def state(self) -> dict[str, Any]:

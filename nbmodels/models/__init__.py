@@ -19,6 +19,7 @@ MODELS: dict[str, str] = {
     "lstm": "nbmodels.models.lstm:LSTM",
     "seq2seq": "nbmodels.models.seq2seq:Seq2Seq",
     "transformer": "nbmodels.models.transformer:Transformer",
+    "bert": "nbmodels.models.bert:BERT",
     "gpt": "nbmodels.models.gpt:GPT",
     "llm": "nbmodels.models.llm:LLM",
 }

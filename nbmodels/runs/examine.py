@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from nbmodels.data import imagenet
-from nbmodels.data.facts import WRITTEN, Facts
+from nbmodels.data.facts import MASKED, WRITTEN, Facts
 from nbmodels.data.inputs import name, prepare
 from nbmodels.errors import InputError, RunError, UnknownName
 from nbmodels.models import MODELS
-from nbmodels.runs import checkpoint, tags, translations, writing
+from nbmodels.runs import answers, checkpoint, gaps, tags, translations, writing
 from nbmodels.runs.build import build_model, load_class, parameters, read_objects, rebuild
 from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
@@ -62,6 +62,10 @@ def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) ->
     if batches and facts.task == task in WRITTEN and facts.tokens:
         return translations.look(model, batches, facts)
     samples = getattr(model, "samples", None)
+    if batches and task == MASKED and callable(samples):
+        return gaps.look(model, batches, facts)
+    if batches and facts.task == task == "question-answering":
+        return answers.look(model, batches, facts)
     if batches and callable(samples) and (made := samples(batches[0])) is not None:
         return _made(made, facts)
     if batches and facts.task == task == "classification":
@@ -111,6 +115,10 @@ def predict(
     """
     if facts is None:
         raise RunError("The run says nothing of its data", "Train it again.")
+    if not isinstance(inputs, Tensor) and getattr(model, "task", None) == MASKED:
+        return gaps.fill(model, facts, inputs)
+    if not isinstance(inputs, Tensor) and facts.task == "question-answering":
+        return answers.predict(model, facts, inputs)
     x = prepare(facts, inputs)
     with torch.no_grad():
         if facts.task == "language-modelling" and hasattr(model, "generate"):

@@ -68,10 +68,20 @@ def write_png(path: Any, picture: np.ndarray) -> None:
 
 
 def texts(made: Any, facts: Facts) -> list[str]:
-    """Tokens [N, T] read by the data's tokenizer, or texts as they are."""
+    """Tokens [N, T] read by the data's tokenizer, gaps in them as underscores; or texts as they are."""
     if isinstance(made, torch.Tensor):
         from nbmodels.data.text import tokenizer
 
         words = tokenizer(facts.tokens or {})
-        return [words.decode(tokens) for tokens in made.tolist()]
+        mask = facts.fills.get("mask_token") or words.size
+        return [with_gaps(tokens, words, mask) for tokens in made.tolist()]
     return [str(text) for text in ([made] if isinstance(made, str) else made)]
+
+
+def with_gaps(tokens: list[int], words: Any, mask: int) -> str:
+    """The text of token numbers; `mask` stands for a gap: _ for a character, ___ for a piece or a word."""
+    parts: list[list[int]] = [[]]
+    for token in tokens:
+        parts.append([]) if token == mask else parts[-1].append(token)
+    gap = "_" if words.state["kind"] == "characters" else " ___ "
+    return gap.join(words.decode(part) for part in parts)

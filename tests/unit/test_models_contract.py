@@ -57,6 +57,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "gru": {"vocab_size": 30, "num_classes": 3},
     "lstm": {"vocab_size": 30, "num_classes": 3},
     "seq2seq": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "label_smoothing": 0.0},
+    "bert": {"vocab_size": 11, "sequence_length": 16},
     "gpt": {"vocab_size": 11, "sequence_length": 16},
     "transformer": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "smoothing": 0.0},
     "llm": {"vocab_size": 11, "sequence_length": 16, "lora": 0},
@@ -90,7 +91,7 @@ def batch_for(name: str, size: int = 8) -> Batch:
         start, end = torch.full((size, 1), 2), torch.full((size, 1), 3)
         texts = torch.randint(4, 11, (size, 7))
         return torch.cat([texts, end], 1), torch.cat([start, texts.flip(1), end], 1)
-    if name in WRITE:
+    if name in (*WRITE, "bert"):
         tokens = torch.randint(0, 11, (size, 17))
         return tokens[:, :-1], tokens[:, 1:]
     if name == "vae":  # black and white: even a perfect model pays for a grey pixel
@@ -150,7 +151,7 @@ def test_the_class_attributes_are_literals_and_the_docstring_has_every_option(na
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_batch_is_learned_by_heart(name: str) -> None:
-    model = load(name)(**SIZES[name], lr=3e-3 if name in (*WRITE, "transformer") else 1e-2)
+    model = load(name)(**SIZES[name], lr=3e-3 if name in (*WRITE, "bert", "transformer") else 1e-2)
     if name in RECURRENT:
         model.eval()  # dropout would keep it from it; the gradient flows all the same
     optimizer: Any = model.configure_optimizers()
@@ -172,7 +173,7 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
 def test_the_first_guess_is_no_worse_than_chance(name: str) -> None:
     """An initialisation that is right starts near the uniform guess: the logarithm of the number of classes."""
     model = load(name)(**SIZES[name]).eval()
-    classes = {**dict.fromkeys(RECURRENT, 3), **dict.fromkeys((*WRITE, *PAIRS), 11)}.get(name, 10)
+    classes = {**dict.fromkeys(RECURRENT, 3), **dict.fromkeys((*WRITE, *PAIRS, "bert"), 11)}.get(name, 10)
     loss: Any = model.training_step(batch_for(name, 64), 0)
     assert loss.item() == pytest.approx(math.log(classes), rel=0.2)
 
@@ -194,7 +195,7 @@ def test_a_trainer_fits_and_tests_it(name: str, tmp_path: Path) -> None:
     assert {"train/loss", "val/loss", f"val/{model.metric}"} <= set(trainer.callback_metrics)
     trainer.test(model, data, verbose=False)
     assert {"test/loss", f"test/{model.metric}"} <= set(trainer.callback_metrics)
-    if name in WRITE:
+    if name in (*WRITE, "bert"):
         metrics = trainer.callback_metrics
         assert float(metrics["test/perplexity"]) == pytest.approx(math.exp(float(metrics["test/loss"])), rel=1e-5)
 
