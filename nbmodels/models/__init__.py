@@ -18,4 +18,5 @@ MODELS: dict[str, str] = {
     "gru": "nbmodels.models.gru:GRU",
     "lstm": "nbmodels.models.lstm:LSTM",
     "gpt": "nbmodels.models.gpt:GPT",
+    "dalle": "nbmodels.models.dalle:DALLE",
 }

@@ -14,7 +14,7 @@ from nbmodels.data.facts import Facts
 from nbmodels.data.inputs import name, prepare
 from nbmodels.errors import InputError, RunError, UnknownName
 from nbmodels.models import MODELS
-from nbmodels.runs import checkpoint, tags
+from nbmodels.runs import checkpoint, drawings, tags
 from nbmodels.runs.build import build_model, load_class, parameters, read_objects
 from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
@@ -60,6 +60,8 @@ def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) ->
     """The picture people expect of the task, and texts; figures where they are of what the model says, such as BLEU."""
     batches = [batch for batch in data.test_dataloader() if isinstance(batch, (list, tuple)) and len(batch) == 2]
     task = getattr(model, "task", facts.task)
+    if batches and facts.task == task == "text-to-image":
+        return drawings.look(model, batches, data.train_dataloader(), facts)
     samples = getattr(model, "samples", None)
     if batches and callable(samples) and (made := samples(batches[0])) is not None:
         return _made(made, facts)
@@ -111,6 +113,9 @@ def predict(model: L.LightningModule, facts: Facts | None, inputs: Any, options:
             written = generate(x, **{"length": 200, **options})
             texts = [words.decode(tokens) for tokens in written.tolist()]
             return texts[0] if isinstance(inputs, str) else texts
+        if facts.task == "text-to-image" and hasattr(model, "generate"):
+            drawn = name(facts, drawings.draw(model, x, options))
+            return drawn[0] if isinstance(inputs, str) else drawn
         out = model.predict_step(x, 0) if hasattr(model, "predict_step") else model(x)
     return name(facts, out, inputs) if getattr(model, "task", facts.task) == facts.task else out
 
