@@ -30,8 +30,8 @@ class Emoji:
 
     x [N, T] the words of the caption, or its characters in Chinese, y [N, 3, S, S] the picture, in bytes. There is
     one picture a caption. So a model can learn by heart what it was shown; whether it has learned what words mean is
-    seen in the captions that are held out, a tenth to validate and a tenth to test, and in captions that nobody gave
-    an emoji. Of the words in those, about a third was never trained on.
+    seen in the captions that are held out, a tenth to validate and a tenth to test. Of their English words three in
+    ten were never trained on, of their Chinese characters one in eleven.
 
     Args:
         size: Side that the pictures are resized to in pixels, in [8, 64].
@@ -45,7 +45,7 @@ class Emoji:
     source = "the npm packages emoji-datasource-google 16.0.0 and emojibase-data 17.0.0, as data (81 MB, once)"
     ships = False
 
-    def __init__(self, size: int = 32, language: Literal["en", "zh"] = "en") -> None:
+    def __init__(self, size: int = 24, language: Literal["en", "zh"] = "en") -> None:
         self.side, self.language = size, language
 
     def load(self) -> DataSet:

@@ -283,7 +283,7 @@ def test_emoji_have_captions_in_two_languages(language: Any, caption: str) -> No
         pytest.skip(str(error))
     words = tokenizer(data.facts.tokens or {})
     x, y = (np.concatenate([part[i] for part in (data.train, data.val, data.test)]) for i in (0, 1))
-    assert len(x) == 1911 and y.shape[1:] == (3, 32, 32) and not (data.train[0] == 1).any()
+    assert len(x) == 1911 and y.shape[1:] == (3, 24, 24) and not (data.train[0] == 1).any()
     said = [words.decode(row.tolist()) for row in x]
     red, green, blue = y[said.index(caption)].reshape(3, -1).mean(1)
     assert red > green + 20 and red > blue + 20
