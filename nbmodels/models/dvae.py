@@ -24,7 +24,8 @@ def soften(logits: Tensor, temperature: float, straight: bool = False) -> Tensor
     The hotter, the more even; near 0 one weight is one: a draw from softmax(logits). `straight`: it is one at any
     temperature, and the gradient goes straight through as if it were soft.
     """
-    gumbel = -torch.empty_like(logits).exponential_().log()  # the largest of logits + gumbel is a draw from the softmax
+    # The largest of logits + noise is a draw from softmax(logits): Gumbel's noise, whole floats also in mixed precision
+    gumbel = -torch.empty_like(logits, dtype=torch.float32).exponential_().log()
     soft = ((logits + gumbel) / temperature).softmax(dim=1)
     if not straight:
         return soft

@@ -6,13 +6,13 @@ N pictures, C channels, S side.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nbmodels.data.batches import InMemory
 from nbmodels.data.facts import Facts
 from nbmodels.data.text import tokenizer
 from nbmodels.errors import InputError
@@ -32,17 +32,19 @@ def draw(model: Any, captions: Tensor, options: dict[str, Any]) -> Tensor:
 
 
 @torch.no_grad()
-def look(model: Any, batches: Any, train: Iterable[Any], facts: Facts) -> dict[str, Any]:
+def look(model: Any, batches: Any, data: Any, facts: Facts) -> dict[str, Any]:
     """A row a caption: the real picture, and what is drawn; how many are recognised, where captions name classes.
 
     Args:
         model: Its `generate` takes captions [N, T] and a generator.
         batches: Held-out captions [B, T] and their real pictures [B, C, S, S].
-        train: The same of what the model learned from.
+        data: The LightningDataModule: the judge learns its training part, the whole of it also under --limit.
         facts: What the data is; its `classes` are words of which each caption holds one.
     """
     chance = torch.Generator().manual_seed(0)
     captions, real = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
+    whole = InMemory(data.dataset) if isinstance(data, InMemory) else data
+    train = whole.train_dataloader()
     learned, shown = (torch.cat([part.cpu() for part in parts]) for parts in zip(*train, strict=True))
     if not facts.classes:  # half of the rows from what was learned: one sees what is known by heart
         parts = ((learned[: ROWS // 2], shown[: ROWS // 2]), (captions[: ROWS // 2], real[: ROWS // 2]))

@@ -61,7 +61,7 @@ def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) ->
     batches = [batch for batch in data.test_dataloader() if isinstance(batch, (list, tuple)) and len(batch) == 2]
     task = getattr(model, "task", facts.task)
     if batches and facts.task == task == "text-to-image":
-        return drawings.look(model, batches, data.train_dataloader(), facts)
+        return drawings.look(model, batches, data, facts)
     samples = getattr(model, "samples", None)
     if batches and callable(samples) and (made := samples(batches[0])) is not None:
         return _made(made, facts)

@@ -386,3 +386,13 @@ def test_a_look_at_the_data_shows_pictures_and_captions() -> None:
     seen = preview(CaptionedDigits().load())
     assert seen["picture"].startswith("data:image/png") and len(seen["rows"]) == 8
     assert any(word in seen["rows"][0][1] for word in NAMES)
+
+
+def test_a_terminal_says_that_there_are_pictures() -> None:
+    from nbmodels.cli import plain, text
+
+    drawn = predict(digits_model(), facts(), ["six", "a seven written by hand"], {})
+    assert text(drawn) == "2 pictures, for a notebook to show; --json gives the PNG as a data URI."
+    assert [uri.partition(",")[0] for uri in plain(drawn)] == ["data:image/png;base64"] * 2
+    assert plain(drawn[0]) == plain(drawn)[0] and text(drawn[0]).startswith("A picture, ")
+    assert plain(["a text", "another"]) == ["a text", "another"]
