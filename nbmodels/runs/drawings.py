@@ -103,6 +103,7 @@ def _sheet(
 def _grid(pictures: Tensor, names: list[str]) -> str:
     """Rows of pictures [R, M, C, S, S], the real one first, under a name each, as a PNG data URI."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
     rows, columns = pictures.shape[:2]
     figure = Figure(figsize=(1.6 + 0.62 * columns, 0.62 * rows + 0.3), layout="constrained")
@@ -110,14 +111,16 @@ def _grid(pictures: Tensor, names: list[str]) -> str:
     shown = pictures.clamp(0, 1).movedim(2, 4).squeeze(4).numpy()
     for row, (line, name) in enumerate(zip(places, names, strict=True)):
         for column, place in enumerate(line):
-            place.imshow(np.asarray(shown[row, column]), cmap="gray", vmin=0, vmax=1)
+            place.imshow(np.asarray(shown[row, column]), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             place.set(xticks=[], yticks=[])
         line[0].set_ylabel("\n".join(_wrapped(name)), rotation=0, ha="right", va="center", fontsize=7)
     places[0][0].set_title("real", fontsize=8)
     places[0][1].set_title("drawn", fontsize=8, loc="left")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
-    return data_uri(buffer.getvalue())
+    drawn, kept = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=72)
+    # 256 colours do, and a notebook's file stays small
+    Image.open(drawn).convert("RGB").quantize().save(kept, "png", optimize=True)
+    return data_uri(kept.getvalue())
 
 
 def _wrapped(name: str) -> list[str]:
