@@ -52,6 +52,7 @@ LINES = [
         "≤ 1.956 (nanoGPT, bench/nanogpt.py)",
     ),
     ("llm --data pydoc --limit 160", "test/loss", "< test/published_loss"),
+    ("dalle --data captioned-digits", "test/recognised", "≥ 0.80"),
 ]
 
 

@@ -6,6 +6,7 @@ that failed, exit code 1. Ctrl-C stops watching, never the run.
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import time
@@ -80,6 +81,9 @@ def text(result: Any) -> str:
         return report.text(snapshot(result.folder)) + more
     if type(result).__name__ == "Written":  # it stands there already
         return ""
+    if pictures := drawn(result):
+        many = "A picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
+        return f"{many}, for a notebook to show; --json gives the PNG as a data URI."
     return terminal(repr(result) if not isinstance(result, str) else result)
 
 
@@ -87,8 +91,18 @@ def plain(result: Any) -> Any:
     """What `--json` prints: the run's object, a page's values, or a prediction as plain values."""
     if isinstance(result, Run):
         return result.folder.summary()
+    if pictures := drawn(result):
+        return pictures if isinstance(result, list) else pictures[0]
     result = getattr(result, "data", result) if type(result).__name__ == "Shown" else result
     return result.tolist() if hasattr(result, "tolist") else result
+
+
+def drawn(result: Any) -> list[str]:
+    """The pictures of a prediction as data URIs; none where it is something else."""
+    each = result if isinstance(result, list) else [result]
+    if not all(hasattr(one, "_repr_png_") for one in each):
+        return []
+    return ["data:image/png;base64," + base64.b64encode(one._repr_png_()).decode() for one in each]
 
 
 def terminal(said: str) -> str:

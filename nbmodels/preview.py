@@ -41,6 +41,9 @@ def samples(dataset: Any) -> dict[str, Any]:
     from nbmodels.data.text import tokenizer
 
     words = tokenizer(facts.tokens or {})
+    if facts.task == "text-to-image":
+        said = [[str(i + 1), words.decode(row.tolist())] for i, row in enumerate(x[:MANY])]
+        return {"picture": picture(y[:MANY], [number for number, _ in said]), "rows": said}
     if getattr(x, "ndim", 1) == 1:
         return {"rows": [["", words.decode(x[:400].tolist())[: 2 * LONG]]]}
     if facts.task == "tagging":

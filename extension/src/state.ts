@@ -19,6 +19,8 @@ export interface Sample {
   step: number | null;
   src: string | null;
   text: string | null;
+  /** What was asked for, from left to right, where something was; older notebooks do not have it. */
+  caption?: string | null;
 }
 
 export interface Snapshot {

@@ -71,6 +71,16 @@ test("only pictures that came along", () => {
   assert.deepEqual(saved.samples.map((sample) => sample.src ?? sample.text), [src[0], "said"]);
 });
 
+test("what was asked for is a text of limited length, or nothing", () => {
+  const caption = (value: unknown): unknown => {
+    const samples = [{ epoch: 1, step: 1, src: "data:image/png;base64,AAAA", text: null, caption: value }];
+    return read({ ...whole, snapshot: { ...snapshot, samples } }).samples[0]?.caption;
+  };
+  assert.equal(caption("a three · <b>"), "a three · <b>");
+  assert.equal(caption("x".repeat(500)), "x".repeat(400));
+  assert.deepEqual([caption(undefined), caption(null), caption(3), caption("")], [null, null, null, null]);
+});
+
 test("a run of the same name is another run", () => {
   const view = { ...snapshot, id: whole.id, started: 1.5e9 + 0.005 } as unknown as ServerSnapshot;
   assert.ok(same(read(whole), view));

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 DATA: dict[str, str] = {
     "digits": "nbmodels.data.digits:Digits",
+    "captioned-digits": "nbmodels.data.captioned_digits:CaptionedDigits",
+    "emoji": "nbmodels.data.emoji:Emoji",
     "fashion-mnist": "nbmodels.data.fashion_mnist:FashionMNIST",
     "pydoc": "nbmodels.data.pydoc:Pydoc",
     "shakespeare": "nbmodels.data.shakespeare:Shakespeare",

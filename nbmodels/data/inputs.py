@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from nbmodels.data.batches import affine
+from nbmodels.data.captions import check_captions
 from nbmodels.data.facts import WRITTEN, Facts
-from nbmodels.data.pictures import channels_first, find_pictures, fit, open_picture
+from nbmodels.data.pictures import Drawings, channels_first, find_pictures, fit, open_picture
 from nbmodels.data.shapes import as_array
 from nbmodels.data.table import columns_of, table_numbers
 from nbmodels.data.text import END, decoded, padded, tokenizer
@@ -27,7 +28,7 @@ def prepare(facts: Facts, inputs: Any) -> Tensor:
     Args:
         facts: What the model was trained on.
         inputs: Pictures: arrays or files or a folder. A table: rows as arrays, dicts, a DataFrame or a CSV.
-            Text: a sentence or several, or what the text to be written begins with.
+            Text: a sentence or several, or what the text to be written begins with, or captions to draw.
 
     Returns:
         Floats [B, C, H, W] or [B, F], or token numbers [B, T].
@@ -45,12 +46,14 @@ def name(facts: Facts, outputs: Tensor, inputs: Any = None) -> Any:
 
     Args:
         facts: What the model was trained on.
-        outputs: Class probabilities or scores [B, K], amounts [B, K], reconstructions, or token numbers [B, T].
+        outputs: Class probabilities or scores [B, K], amounts [B, K], reconstructions, token numbers [B, T], or
+            pictures [B, C, H, W] that a text asked for.
         inputs: What a person gave, so that each tag is said with its word.
 
     Returns:
         Classes: dicts of `class`, `chance` and the `chances` of the likeliest five. Amounts: a number, or a list
-        of K. Token numbers: texts. Tags: a list of class names, or of pairs (word, class name). Else nested lists.
+        of K. Token numbers: texts. Tags: a list of class names, or of pairs (word, class name). Pictures that a text
+        asked for: Pillow's. Else nested lists.
     """
     outputs = outputs.detach().cpu()
     if facts.task == "classification" and outputs.ndim == 2 and outputs.is_floating_point():
@@ -69,6 +72,8 @@ def name(facts: Facts, outputs: Tensor, inputs: Any = None) -> Any:
     if facts.task in WRITTEN and not outputs.is_floating_point():
         words = tokenizer(facts.tokens or {})
         return [decoded(words, row) for row in outputs.tolist()]
+    if facts.task == "text-to-image" and outputs.ndim == 4:
+        return Drawings.of(outputs.float().numpy())
     if facts.task == "regression" and outputs.ndim == 2 and outputs.shape[1] == 1:
         return [float(value) for value in outputs[:, 0]]
     return outputs.tolist()
@@ -184,6 +189,8 @@ def _text(facts: Facts, inputs: Any) -> Tensor:
             "The model was trained on token numbers, and words cannot be made of them", "Give a tensor of them."
         )
     words = tokenizer(facts.tokens)
+    if facts.task == "text-to-image":
+        check_captions(words, _texts(inputs), facts.fills["sequence_length"])
     rows = [words.encode(text) for text in _texts(inputs)]
     if facts.task in WRITTEN:
         rows = [_ended(facts, row) for row in rows]

@@ -5,6 +5,7 @@ N pictures, C channels (1 grey, 3 colours), H × W pixels. Imports no torch; Pil
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nbmodels.errors import DataError
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 CHANNELS = (1, 3, 4)
+LEGIBLE = 112  # pixels of a drawing's side: a smaller one is enlarged, by whole pixels
 
 
 def channels_first(x: np.ndarray, what: str = "X") -> np.ndarray:
@@ -103,6 +105,34 @@ def fit(picture: Any, size: int | None, channels: int) -> np.ndarray:
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
     pixels = np.asarray(picture)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+class Drawings(list[Any]):
+    """Pillow's pictures; a notebook shows them side by side."""
+
+    @classmethod
+    def of(cls, pictures: np.ndarray) -> Drawings:
+        """Pictures [N, C, H, W] in 0..1, small ones enlarged."""
+        from PIL import Image
+
+        bytes_ = np.rint(pictures.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+        drawn = [Image.fromarray(each[..., 0] if each.shape[2] == 1 else each[..., :3]) for each in bytes_]
+        times = max(1, LEGIBLE // pictures.shape[3])
+        size = (pictures.shape[3] * times, pictures.shape[2] * times)
+        return cls(each.resize(size, Image.Resampling.NEAREST) for each in drawn)
+
+    def _repr_png_(self) -> bytes | None:
+        """All in one row."""
+        from PIL import Image
+
+        if not self:
+            return None
+        wide, high = self[0].size
+        row, buffer = Image.new("RGB", ((wide + 8) * len(self) - 8, high), "white"), io.BytesIO()
+        for place, picture in enumerate(self):
+            row.paste(picture, (place * (wide + 8), 0))
+        row.save(buffer, "png", optimize=True)
+        return buffer.getvalue()
 
 
 def is_grey(file: Path) -> bool:

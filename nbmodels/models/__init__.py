@@ -22,4 +22,5 @@ MODELS: dict[str, str] = {
     "bert": "nbmodels.models.bert:BERT",
     "gpt": "nbmodels.models.gpt:GPT",
     "llm": "nbmodels.models.llm:LLM",
+    "dalle": "nbmodels.models.dalle:DALLE",
 }

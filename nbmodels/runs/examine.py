@@ -14,7 +14,7 @@ from nbmodels.data.facts import MASKED, WRITTEN, Facts
 from nbmodels.data.inputs import name, prepare
 from nbmodels.errors import InputError, RunError, UnknownName
 from nbmodels.models import MODELS
-from nbmodels.runs import answers, checkpoint, gaps, tags, translations, writing
+from nbmodels.runs import answers, checkpoint, drawings, gaps, tags, translations, writing
 from nbmodels.runs.build import build_model, load_class, parameters, read_objects, rebuild
 from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
@@ -61,6 +61,8 @@ def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) ->
     task = getattr(model, "task", facts.task)
     if batches and facts.task == task in WRITTEN and facts.tokens:
         return translations.look(model, batches, facts)
+    if batches and facts.task == task == "text-to-image":
+        return drawings.look(model, batches, data, facts)
     samples = getattr(model, "samples", None)
     if batches and task == MASKED and callable(samples):
         return gaps.look(model, batches, facts)
@@ -124,6 +126,9 @@ def predict(
         if facts.task == "language-modelling" and hasattr(model, "generate"):
             texts = writing.write(model, facts, x, options, tell)
             return texts[0] if isinstance(inputs, str) else texts
+        if facts.task == "text-to-image" and hasattr(model, "generate"):
+            made = name(facts, drawings.draw(model, x, options))
+            return made[0] if isinstance(inputs, str) else made
         if facts.task in WRITTEN and hasattr(model, "write"):
             out = translations.write(model, x, options)
         else:

@@ -38,7 +38,7 @@ def write_samples(folder: RunFolder, made: Any, step: int, epoch: int, facts: Fa
         (place / file).write_text("\n\n".join(written), "utf-8")
         board.add_text("samples", "\n\n".join(f"```\n{text}\n```" for text in written), step)
     with (place / "index.jsonl").open("a", encoding="utf-8") as index:
-        caption = {"caption": ", ".join(captions[:MOST])} if file.endswith(".png") and captions else {}
+        caption = {"caption": " · ".join(captions[:MOST])} if file.endswith(".png") and captions else {}
         index.write(json.dumps({"step": step, "epoch": epoch, "file": file, **caption}) + "\n")
 
 

@@ -22,6 +22,7 @@ CHARTS = 4
 SAMPLES = 6  # of all epochs: the first, the last, and between them
 PICTURE = 60_000  # bytes of one strip; a larger one is left in the folder
 TEXT = 600  # characters of one text
+CAPTION = 400  # characters of what was asked for
 LOWER = ("loss", "perplexity", "mse", "mae", "error")  # metrics that are better when they are lower
 
 
@@ -158,7 +159,13 @@ def _rounded(curve: Curve) -> Curve:
 
 def _samples(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     shown = [
-        {"epoch": row.get("epoch"), "step": row.get("step"), **_sample(row["file"])} for row in spread(rows, SAMPLES)
+        {
+            "epoch": row.get("epoch"),
+            "step": row.get("step"),
+            "caption": str(row["caption"])[:CAPTION] if row.get("caption") else None,
+            **_sample(row["file"]),
+        }
+        for row in spread(rows, SAMPLES)
     ]
     return [sample for sample in shown if sample["src"] or sample["text"]]
 

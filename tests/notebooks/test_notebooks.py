@@ -26,6 +26,7 @@ FETCHED = {  # what they need is fetched once
     "gru": ("shakespeare", "brown"),
     "vae": ("fashion-mnist",),
     "transformer": ("git-messages",),
+    "dalle": ("emoji",),
 }
 WEIGHTS = {"mobilenet": "efficientnet-lite0", "llm": "smollm2-135m"}
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")

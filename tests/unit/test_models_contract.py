@@ -61,6 +61,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "gpt": {"vocab_size": 11, "sequence_length": 16},
     "transformer": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "smoothing": 0.0},
     "llm": {"vocab_size": 11, "sequence_length": 16, "lora": 0},
+    "dalle": {"codes": 16, "channels": 16, "layers": 1, "width": 16},
 }
 # Nothing without published weights, so their file stands alone with a small model's; test_models_llm counts the large.
 PUBLISHED = ("llm",)
@@ -94,6 +95,8 @@ def batch_for(name: str, size: int = 8) -> Batch:
     if name in (*WRITE, "bert"):
         tokens = torch.randint(0, 11, (size, 17))
         return tokens[:, :-1], tokens[:, 1:]
+    if name == "dalle":
+        return torch.randint(1, 30, (size, 8)), torch.rand(size, 1, 8, 8).round()
     if name == "vae":  # black and white: even a perfect model pays for a grey pixel
         return torch.rand(size, 1, 8, 8).round(), torch.randint(0, 10, (size,))
     return torch.rand(size, 1, 8, 8), torch.randint(0, 10, (size,))
@@ -169,7 +172,7 @@ def test_one_batch_is_learned_by_heart(name: str) -> None:
     assert losses[-1] < bound * losses[0]
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("autoencoder", "vae")])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("autoencoder", "vae", "dalle")])
 def test_the_first_guess_is_no_worse_than_chance(name: str) -> None:
     """An initialisation that is right starts near the uniform guess: the logarithm of the number of classes."""
     model = load(name)(**SIZES[name]).eval()

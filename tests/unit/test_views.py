@@ -19,7 +19,7 @@ from nbmodels.spec import Spec, Training
 from nbmodels.views import command, report
 from nbmodels.views.chart import last_step, scale
 from nbmodels.views.readings import KEPT, Readings, split_name, thin
-from nbmodels.views.snapshot import SAMPLES, TEXT, snapshot, spread
+from nbmodels.views.snapshot import CAPTION, SAMPLES, TEXT, snapshot, spread
 from nbmodels.views.words import duration, figure, size, state_line
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -46,12 +46,13 @@ def training(count: int) -> list[dict]:
     return [{"step": n, "epoch": n / 10, "time": n, "lr": 0.01, "train/loss": 2 / n} for n in range(1, count + 1)]
 
 
-def add_sample(folder: RunFolder, epoch: int, content: bytes, ending: str = "png") -> None:
+def add_sample(folder: RunFolder, epoch: int, content: bytes, ending: str = "png", caption: str = "") -> None:
     place = folder.file(folders.SAMPLES)
     place.mkdir(exist_ok=True)
     place.joinpath(f"{epoch:08d}.{ending}").write_bytes(content)
     with place.joinpath("index.jsonl").open("a") as index:
-        index.write(json.dumps({"step": epoch, "epoch": epoch, "file": f"{epoch:08d}.{ending}"}) + "\n")
+        said = {"caption": caption} if caption else {}
+        index.write(json.dumps({"step": epoch, "epoch": epoch, "file": f"{epoch:08d}.{ending}", **said}) + "\n")
 
 
 def weight(bundle: dict) -> int:
@@ -152,6 +153,22 @@ def test_a_long_run_stays_small():
 
 def validated(step: int) -> dict:
     return {"val/loss": 1.0, "val/accuracy": 0.5} if step % 100 == 0 else {}
+
+
+def test_what_was_asked_for_stands_under_the_pictures():
+    folder = make_run(training(2), name="dalle-1")
+    for epoch in (1, 2):
+        add_sample(folder, epoch, b"PNG", caption="a three · " + EVIL)
+    view = snapshot(folder)
+    assert [sample["caption"] for sample in view["samples"]] == ["a three · " + EVIL] * 2
+    page = report.html(view)
+    assert 'alt="samples of epoch 2: a three · &lt;img src=x onerror=alert(1)&gt;"' in page
+    assert page.count(">a three · &lt;img") == 1 and EVIL not in page  # once, and only as text
+    add_sample(folder, 3, b"PNG", caption="x" * 1000)
+    assert len(snapshot(folder)["samples"][-1]["caption"]) == CAPTION
+    plain = make_run(training(2))
+    add_sample(plain, 1, b"PNG")
+    assert 'alt="samples of epoch 1"' in report.html(snapshot(plain))
 
 
 def test_many_metrics_long_texts_and_errors_stay_small():

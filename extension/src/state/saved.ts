@@ -16,7 +16,7 @@ const STATES: RunState[] = ["starting", "running", "paused", "finished", "stoppe
 const ID = /^[0-9a-f]{12}\/[\p{L}\p{N}][\p{L}\p{N}\p{M}_.-]{0,63}$/u;
 const PICTURE = /^data:image\/png;base64,[A-Za-z0-9+/=]+$/;
 const COMMAND = /^%bigmodel [^\r\n]+$/; // one may copy it: nothing else gets to the clipboard
-const MOST = { text: 4000, points: 2000, charts: 8, figures: 8, samples: 12, picture: 200_000 };
+const MOST = { text: 4000, points: 2000, charts: 8, figures: 8, samples: 12, picture: 200_000, caption: 400 };
 
 type Fields = Record<string, unknown>;
 
@@ -115,7 +115,8 @@ function readSample(value: unknown): Sample[] {
   const { src } = sample;
   const shown = typeof src === "string" && src.length <= MOST.picture && PICTURE.test(src) ? src : null;
   const said = typeof sample["text"] === "string" ? text(sample["text"]) : null;
-  return shown || said ? [{ epoch: number(sample["epoch"]), step: number(sample["step"]), src: shown, text: shown ? null : said }] : [];
+  const caption = text(sample["caption"]).slice(0, MOST.caption) || null;
+  return shown || said ? [{ epoch: number(sample["epoch"]), step: number(sample["step"]), src: shown, text: shown ? null : said, caption }] : [];
 }
 
 const fields = (value: unknown): Fields | null =>

@@ -16,14 +16,17 @@ export class Samples {
     this.drawn = key;
     this.element.hidden = samples.length === 0;
     this.element.classList.toggle("nbm-texts", samples.some((sample) => sample.text !== null));
-    this.element.replaceChildren(...samples.map((sample) => this.one(sample)));
+    // The same is asked for at every epoch, so it is said once.
+    const caption = samples[samples.length - 1]?.caption;
+    const said = caption ? [make("p", "nbm-said", caption)] : [];
+    this.element.replaceChildren(...samples.map((sample) => this.one(sample)), ...said);
   }
 
   private one(sample: Sample): HTMLElement {
     const figure = make("figure", "nbm-sample");
     const caption = fill(this.words.atEpoch, String(sample.epoch ?? ""));
     // Only pictures that came with the snapshot: nothing is fetched.
-    if (sample.src?.startsWith("data:image/")) figure.append(make("img", "", "", { src: sample.src, alt: `${this.words.samples}, ${caption}` }));
+    if (sample.src?.startsWith("data:image/")) figure.append(make("img", "", "", { src: sample.src, alt: [this.words.samples, caption, sample.caption].filter(Boolean).join(", ") }));
     else figure.append(make("pre", "", sample.text ?? "", { tabindex: "0" }));
     figure.append(make("figcaption", "", caption));
     return figure;
