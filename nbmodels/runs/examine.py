@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as L
@@ -20,6 +21,13 @@ from nbmodels.runs.confusion import MOST, data_uri, draw
 from nbmodels.runs.fit import device, open_spec_data, quiet
 from nbmodels.runs.folder import RunFolder
 from nbmodels.spec import Spec
+
+LOOKS: dict[str, Callable[[Any, Any, Facts], dict[str, Any]]] = {  # the tasks that have a picture of their own
+    "tagging": tags.look,
+    "translation": translations.look,
+    "summarisation": translations.look,
+    "question-answering": answers.look,
+}
 
 
 def examine(folder: RunFolder) -> dict[str, Any]:
@@ -58,25 +66,23 @@ def examine(folder: RunFolder) -> dict[str, Any]:
 def look(model: L.LightningModule, data: L.LightningDataModule, facts: Facts) -> dict[str, Any]:
     """The picture people expect of the task, and texts; figures where they are of what the model says, such as BLEU."""
     batches = [batch for batch in data.test_dataloader() if isinstance(batch, (list, tuple)) and len(batch) == 2]
-    task = getattr(model, "task", facts.task)
-    if batches and facts.task == task in WRITTEN and facts.tokens:
-        return translations.look(model, batches, facts)
-    if batches and facts.task == task == "text-to-image":
-        return drawings.look(model, batches, data, facts)
-    samples = getattr(model, "samples", None)
-    if batches and task == MASKED and callable(samples):
+    task, samples = getattr(model, "task", facts.task), getattr(model, "samples", None)
+    nothing: dict[str, Any] = {"picture": None, "texts": []}
+    if not batches:
+        return nothing
+    if task == MASKED and callable(samples):
         return gaps.look(model, batches, facts)
-    if batches and facts.task == task == "question-answering":
-        return answers.look(model, batches, facts)
-    if batches and callable(samples) and (made := samples(batches[0])) is not None:
+    if task == facts.task == "text-to-image":
+        return drawings.look(model, batches, data, facts)
+    if task == facts.task and task in LOOKS:
+        return LOOKS[task](model, batches, facts)
+    if callable(samples) and (made := samples(batches[0])) is not None:
         return _made(made, facts)
-    if batches and facts.task == task == "classification":
+    if task == facts.task == "classification":
         x, y = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         chances = torch.cat([model.predict_step(part, 0).float() for part in x.split(256)])
         return classification(x, y, chances, facts)
-    if batches and facts.task == task == "tagging":
-        return tags.look(model, batches, facts)
-    return {"picture": None, "texts": []}
+    return nothing
 
 
 def classification(x: Tensor, y: Tensor, chances: Tensor, facts: Facts) -> dict[str, Any]:
