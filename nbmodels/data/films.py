@@ -56,7 +56,8 @@ class Films:
         except DataError as error:
             raise missing("films", [cache_folder()], error) from None
         rows = [line.split("\t") for line in (folder / FILE).read_text("utf-8").splitlines()[1:]]
-        films = [(title, year, kind) for _, title, year, kind in rows if year.isdigit() and kind != "unknown"]
+        known = (row[1:] for row in rows if row[2].isdigit() and row[3] != "unknown")
+        films = list({title: (title, year, kind) for title, year, kind in known}.values())  # a few stand there twice
         order = [films[number] for number in any_order(len(films))]
         whole = len(order) // TOGETHER * TOGETHER
         asked = [q for first in range(0, whole, TOGETHER) for q in ask(order[first : first + TOGETHER], first)]

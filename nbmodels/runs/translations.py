@@ -32,7 +32,9 @@ def look(model: Any, batches: Any, facts: Facts) -> dict[str, Any]:
         batches: Tokens of the sources [B, S] and of their references [B, T].
         facts: What the data is.
     """
-    words = tokenizer(facts.tokens or {})
+    if not facts.tokens:  # numbers of the user's own, of which no words can be made
+        return {"picture": None, "texts": []}
+    words = tokenizer(facts.tokens)
     sources: list[str] = []
     references: list[str] = []
     written: list[str] = []

@@ -21,6 +21,7 @@ ROOT = HERE.parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SIZE = 150_000  # bytes
 FETCHED = {  # what they need is fetched once
+    "bert": ("shakespeare", "movie-reviews"),
     "lstm": ("movie-reviews",),
     "rnn": ("movie-reviews", "shakespeare"),
     "gru": ("shakespeare", "brown"),
@@ -28,7 +29,11 @@ FETCHED = {  # what they need is fetched once
     "transformer": ("git-messages",),
     "dalle": ("emoji",),
 }
+<<<<<<< HEAD
 WEIGHTS = {"mobilenet": "efficientnet-lite0", "llm": "smollm2-135m"}
+=======
+WEIGHTS = {"mobilenet": "efficientnet-lite0", "bert": "all-minilm-l6-v2"}
+>>>>>>> bert
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

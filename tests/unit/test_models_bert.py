@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from nbmodels.data.facts import Facts
+from nbmodels.data.films import ask
 from nbmodels.data.language import language
 from nbmodels.data.open import open_data
 from nbmodels.data.questions import Question, encode, prepare_questions, questions
 from nbmodels.data.sentences import sentences
-from nbmodels.data.text import Characters, Pretrained
+from nbmodels.data.text import BPE, Characters, Pretrained
 from nbmodels.errors import BigModelError, DataError, InputError
 from nbmodels.models.bert import BERT
 from nbmodels.runs import answers, gaps
@@ -428,3 +429,26 @@ def test_a_file_in_squads_form_is_data(tmp_path: Path) -> None:
     file.write_text('{"data": [{"paragraphs": [{"context": "a"}]}]}')
     with pytest.raises(BigModelError, match="SQuAD"):
         open_data(str(file), {})
+
+
+def test_films_are_asked_for_by_name() -> None:
+    asked = ask([("Heat", "1995", "Crime Drama"), ("Babe", "1994", "Comedy"), ("Fargo", "1996", "Crime")], 0)
+    assert len(asked) == 6 and len({each.text for each in asked}) == 1
+    for each in asked:
+        assert each.text[each.start : each.start + len(each.answer)] == each.answer
+    assert [each.answer for each in asked[:4]] == ["1995", "crime, drama", "1994", "comedy"]
+    assert asked[0].question == "When did Heat come out?"
+
+
+def test_the_films_are_in_one_split_only() -> None:
+    try:
+        data = open_data("films", {})
+    except DataError as error:
+        pytest.skip(str(error))
+    facts, parts = data.facts, data.dataset  # type: ignore[attr-defined]
+    words, separator = BPE(facts.tokens["json"]), facts.fills["separator"]
+    found = [{tuple(row[: row.tolist().index(separator)]) for row in part[0]} for part in (parts.train, parts.test)]
+    assert len(parts.train[0]) > 2_600 and not found[0] & found[1]
+    x, y = parts.test
+    years = [words.decode(row[a : b + 1].tolist()) for row, (a, b) in zip(x[::2], y[::2], strict=True)]
+    assert all(year.strip().isdigit() and len(year.strip()) == 4 for year in years)
