@@ -25,6 +25,7 @@ FETCHED = {  # what they need is fetched once
     "rnn": ("movie-reviews", "shakespeare"),
     "gru": ("shakespeare", "brown"),
     "vae": ("fashion-mnist",),
+    "seq2seq": ("git-messages",),
 }
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
 
