@@ -33,7 +33,6 @@ LINES = [
     ("lstm --data movie-reviews", "test/accuracy", "≥ 0.74"),
     ("lstm --data chinese-reviews", "test/accuracy", "≥ 0.82"),
     ("lstm --data brown --bidirectional true --epochs 3", "test/accuracy", "≥ 0.93"),
-<<<<<<< HEAD
     ("rnn --data shakespeare", "test/loss", "< 2.020 (trigrams)"),
     ("gru --data shakespeare", "test/loss", "< 2.020 (trigrams)"),
     ("lstm --data shakespeare", "test/loss", "< 2.020 (trigrams)"),
@@ -43,13 +42,7 @@ LINES = [
     ("transformer --data git-messages --language fr", "test/bleu", "≥ seq2seq's"),
     ("transformer --data debian-descriptions", "test/rouge-l", "> 0.246 (the first words)"),
     ("transformer --data movie-reviews", "test/accuracy", "–"),
-    ("bert", "test/loss", "≤ unigram − 1 nat"),
-=======
-    ("rnn --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
-    ("gru --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
-    ("lstm --data shakespeare --epochs 1", "test/loss", "< 2.020 (trigrams)"),
     ("bert --sequence-length 32", "test/loss", "≤ unigram − 1 nat"),
->>>>>>> bert
     ("bert --data movie-reviews --pretrained all-minilm-l6-v2", "test/accuracy", "≥ 0.80"),
     ("gpt --data pydoc", "test/loss", "≤ 2"),
     (

@@ -48,14 +48,11 @@ def samples(dataset: Any) -> dict[str, Any]:
         return {"rows": [["", words.decode(x[:400].tolist())[: 2 * LONG]]]}
     if facts.task == "tagging":
         return {"rows": [["", tagged(facts, words, x[i].tolist(), y[i].tolist())] for i in range(min(MANY, len(x)))]}
-<<<<<<< HEAD
     if facts.task in WRITTEN:
         pairs = zip(x[:MANY].tolist(), y[:MANY].tolist(), strict=True)
         return {"rows": [["", " → ".join(words.decode(row)[:LONG] for row in pair)] for pair in pairs]}
-=======
     if facts.task == "question-answering":
         return {"rows": [asked(facts, words, *row) for row in zip(x[:MANY].tolist(), y[:MANY].tolist(), strict=True)]}
->>>>>>> bert
     texts = [words.decode([token for token in row.tolist() if token])[:LONG] for row in x[:MANY]]
     return {"rows": [[label(facts, y[i]) if y is not None else "", text] for i, text in enumerate(texts)]}
 

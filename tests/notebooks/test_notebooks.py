@@ -26,14 +26,11 @@ FETCHED = {  # what they need is fetched once
     "rnn": ("movie-reviews", "shakespeare"),
     "gru": ("shakespeare", "brown"),
     "vae": ("fashion-mnist",),
+    "seq2seq": ("git-messages",),
     "transformer": ("git-messages",),
     "dalle": ("emoji",),
 }
-<<<<<<< HEAD
-WEIGHTS = {"mobilenet": "efficientnet-lite0", "llm": "smollm2-135m"}
-=======
-WEIGHTS = {"mobilenet": "efficientnet-lite0", "bert": "all-minilm-l6-v2"}
->>>>>>> bert
+WEIGHTS = {"mobilenet": "efficientnet-lite0", "bert": "all-minilm-l6-v2", "llm": "smollm2-135m"}
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
