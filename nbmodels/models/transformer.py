@@ -85,11 +85,13 @@ class Transformer(L.LightningModule):
         nn.init.normal_(self.tokens.weight, std=0.02)  # GPT-2's: with more, it first says every token once again
         dropout = DROPOUT[task] if dropout is None else dropout
         self.dropout = nn.Dropout(dropout)
-        self.encoder = nn.ModuleList(EncoderLayer(width, heads, norm, dropout) for _ in range(layers))
         written = 0 if task == "classification" else layers
+        # What is normalised before each part is so once more at the end, of the encoder and of the decoder.
+        self.ends = nn.ModuleList(
+            nn.LayerNorm(width) if norm == "pre" else nn.Identity() for _ in range(2 if written else 1)
+        )
+        self.encoder = nn.ModuleList(EncoderLayer(width, heads, norm, dropout) for _ in range(layers))
         self.decoder = nn.ModuleList(DecoderLayer(width, heads, norm, dropout) for _ in range(written))
-        ends = [nn.LayerNorm(width) if norm == "pre" else nn.Identity() for _ in range(2 if written else 1)]
-        self.ends = nn.ModuleList(ends)  # what is normalised before each part is so once more at the end
         self.head = nn.Linear(width, num_classes) if task == "classification" else None
         self.example_input_array = torch.full((1, 8), END)
 
@@ -123,9 +125,9 @@ class Transformer(L.LightningModule):
 
     def decode(self, y: Tensor, read: Tensor, seen: Tensor, first: int = 0, kept: Kept | None = None) -> Tensor:
         """[B, T] tokens written, the first of them at that position -> [B, T, C]; none sees what comes after it."""
-        hidden = self.embed(y, first)
+        hidden, before = self.embed(y, first), past(y, first)
         for layer in self.decoder:
-            hidden = layer(hidden, read, past(y, first), seen, kept)
+            hidden = layer(hidden, read, before, seen, kept)
         return self.ends[1](hidden)
 
     def next(self, hidden: Tensor) -> Tensor:
