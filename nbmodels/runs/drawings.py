@@ -20,7 +20,7 @@ from nbmodels.runs.confusion import data_uri
 
 JUDGED = 400  # captions that are drawn to be judged
 LEARNED = 5_000  # real pictures that the judge learns from: more take it minutes
-ROWS, DRAWN = 10, 6  # captions in the picture, and drawings of each
+ROWS, DRAWN = 10, 4  # captions in the picture, and drawings of each
 
 
 def draw(model: Any, captions: Tensor, options: dict[str, Any]) -> Tensor:
@@ -129,9 +129,9 @@ def _grid(pictures: Tensor, names: list[str]) -> str:
     places[0][0].set_title("real", fontsize=8)
     places[0][1].set_title("drawn", fontsize=8, loc="left")
     drawn, kept = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=72)
-    # 256 colours do, and a notebook's file stays small
-    Image.open(drawn).convert("RGB").quantize().save(kept, "png", optimize=True)
+    figure.savefig(drawn, format="png", dpi=64)
+    # 128 colours do, and a notebook's file stays small
+    Image.open(drawn).convert("RGB").quantize(128).save(kept, "png", optimize=True)
     return data_uri(kept.getvalue())
 
 
