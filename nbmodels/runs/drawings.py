@@ -20,7 +20,7 @@ from nbmodels.runs.confusion import data_uri
 
 JUDGED = 400  # captions that are drawn to be judged
 LEARNED = 5_000  # real pictures that the judge learns from: more take it minutes
-ROWS, DRAWN = 10, 6  # captions in the picture, and drawings of each
+ROWS, DRAWN = 10, 4  # captions in the picture, and drawings of each
 
 
 def draw(model: Any, captions: Tensor, options: dict[str, Any]) -> Tensor:
@@ -38,19 +38,31 @@ def look(model: Any, batches: Any, data: Any, facts: Facts) -> dict[str, Any]:
     Args:
         model: Its `generate` takes captions [N, T] and a generator.
         batches: Held-out captions [B, T] and their real pictures [B, C, S, S].
-        data: The LightningDataModule: the judge learns its training part, the whole of it also under --limit.
+        data: The LightningDataModule. The judge learns its whole training part, also under --limit.
         facts: What the data is; its `classes` are words of which each caption holds one.
     """
     chance = torch.Generator().manual_seed(0)
-    captions, real = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
+    captions, real = _joined(batches)
+    if facts.classes:
+        return _judged(model, captions, real, data, facts, chance)
+    learned, shown = (part[: ROWS // 2] for part in _joined(data.train_dataloader()))
+    held, pictures = captions[: ROWS // 2], real[: ROWS // 2]
+    notes = ["learned from"] * len(learned) + ["held out"] * len(held)  # one sees what is known by heart
+    return _sheet(model, torch.cat([learned, held]), torch.cat([shown, pictures]), notes, facts, chance)
+
+
+def _joined(batches: Any) -> tuple[Tensor, Tensor]:
+    """Captions [N, T] and pictures [N, C, S, S] of all batches."""
+    captions, pictures = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
+    return captions, pictures
+
+
+def _judged(
+    model: Any, captions: Tensor, real: Tensor, data: Any, facts: Facts, chance: torch.Generator
+) -> dict[str, Any]:
+    """How many drawings of the captions are recognised, and a row for each class."""
     whole = InMemory(data.dataset) if isinstance(data, InMemory) else data
-    train = whole.train_dataloader()
-    learned, shown = (torch.cat([part.cpu() for part in parts]) for parts in zip(*train, strict=True))
-    if not facts.classes:  # half of the rows from what was learned: one sees what is known by heart
-        parts = ((learned[: ROWS // 2], shown[: ROWS // 2]), (captions[: ROWS // 2], real[: ROWS // 2]))
-        rows, pictures = (torch.cat(part) for part in zip(*parts, strict=True))
-        notes = ["learned from"] * len(parts[0][0]) + ["held out"] * len(parts[1][0])
-        return {"figures": {}, **_sheet(model, rows, pictures, notes, facts, chance)}
+    learned, shown = _joined(whole.train_dataloader())
     classes, known = classes_of(captions, facts), classes_of(learned, facts)
     judge = classifier(shown[known >= 0][:LEARNED], known[known >= 0][:LEARNED])
     there = (classes >= 0).nonzero().flatten()
@@ -117,9 +129,9 @@ def _grid(pictures: Tensor, names: list[str]) -> str:
     places[0][0].set_title("real", fontsize=8)
     places[0][1].set_title("drawn", fontsize=8, loc="left")
     drawn, kept = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=72)
-    # 256 colours do, and a notebook's file stays small
-    Image.open(drawn).convert("RGB").quantize().save(kept, "png", optimize=True)
+    figure.savefig(drawn, format="png", dpi=64)
+    # 128 colours do, and a notebook's file stays small
+    Image.open(drawn).convert("RGB").quantize(128).save(kept, "png", optimize=True)
     return data_uri(kept.getvalue())
 
 

@@ -377,9 +377,13 @@ def test_without_classes_nothing_is_judged() -> None:
     from nbmodels.data.open import open_data
 
     plain = Facts(**{**facts().__dict__, "classes": ()})
-    seen = look(Copy(False), open_data("captioned-digits", {}, batch_size=100), plain)  # type: ignore[arg-type]
-    assert seen["figures"] == {}
+    data = open_data("captioned-digits", {}, batch_size=100, limit=40)
+    seen = look(Copy(False), data, plain)  # type: ignore[arg-type]
+    assert "figures" not in seen
     assert [line.rpartition("(")[2] for line in seen["texts"]] == ["learned from)"] * 5 + ["held out)"] * 5
+    words = tokenizer(plain.tokens or {})
+    limited = {words.decode(row.tolist()) for row in CaptionedDigits().load().train[0][:40]}
+    assert {line.partition(". ")[2].partition("  (")[0] for line in seen["texts"][:5]} <= limited  # not of the rest
 
 
 def test_a_look_at_the_data_shows_pictures_and_captions() -> None:

@@ -330,6 +330,22 @@ def test_a_gpt_on_tokens_writes_text() -> None:
     assert run.predict("The statement", length=5).startswith("The statement")
 
 
+def test_a_dalle_draws_what_captions_say() -> None:
+    tiny = {"layers": 1, "width": 32, "channels": 16, "codes": 16}
+    training = Training(epochs=3, batch_size=64, limit=64)
+    run = start(training, model="dalle", data="captioned-digits", model_options=tiny).wait()
+    samples = run.folder.samples()
+    assert [row["epoch"] for row in samples] == [1, 2, 3]
+    assert all(row["file"].suffix == ".png" and len(row["caption"].split(" · ")) == 8 for row in samples)
+    metrics = run.metrics
+    parts = (metrics["val/reconstruction"] + metrics["val/tokens"]).dropna()
+    assert metrics["val/loss"].dropna().tolist() == pytest.approx(parts.tolist(), rel=1e-5)
+    assert run.predict("a handwritten six").size == (112, 112)
+    seen = run.test()
+    assert 0 <= seen["figures"]["test/recognised"] <= 1 and seen["figures"]["test/classifier"] > 0.97
+    assert seen["picture"].startswith("data:image/png;base64,")
+
+
 FAULTS = """
 import resource, sys
 if sys.argv[1] == "keep":
