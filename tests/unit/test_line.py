@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import subprocess
 import sys
@@ -95,16 +94,10 @@ def test_a_model_may_have_other_defaults_for_another_task():
 
 
 def test_pretrained_weights_bring_their_tokens():
-    thing = names.find_model("rnn", {})
-    brings = dataclasses.replace(thing.described, attributes={**thing.described.attributes, "brings_tokens": True})
-    data = names.find_data("movie-reviews", {})
-    for typed, cut in (({}, "all-minilm"), ({"tokens": "words"}, "words")):
-        groups = {"model": {"pretrained": "all-minilm"}, "data": dict(typed)}
-        request.bring_tokens(names.Thing("x", brings), data, groups)
-        assert groups["data"]["tokens"] == cut
-    groups = {"model": {"pretrained": "all-minilm"}, "data": {}}
-    request.bring_tokens(thing, data, groups)
-    assert not groups["data"]
+    assert spec("train gpt --data shakespeare --pretrained gpt2").data_options == {"tokens": "gpt2"}
+    assert spec("train gpt --data shakespeare --pretrained gpt2 --tokens bpe").data_options == {"tokens": "bpe"}
+    assert spec("train gpt --data shakespeare").data_options == {}
+    assert spec("train vgg --data fashion-mnist --pretrained vgg11").data_options == {}
 
 
 def test_without_data_or_name_the_model_chooses() -> None:
