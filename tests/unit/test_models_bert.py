@@ -450,5 +450,7 @@ def test_the_films_are_in_one_split_only() -> None:
     found = [{tuple(row[: row.tolist().index(separator)]) for row in part[0]} for part in (parts.train, parts.test)]
     assert len(parts.train[0]) > 2_600 and not found[0] & found[1]
     x, y = parts.test
-    years = [words.decode(row[a : b + 1].tolist()) for row, (a, b) in zip(x[::2], y[::2], strict=True)]
+    read = [(row, a, b) for row, (a, b) in zip(x[::2], y[::2], strict=True) if a >= 0]  # the text may be cut before it
+    assert len(read) > 0.95 * len(x[::2])
+    years = [words.decode(row[a : b + 1].tolist()) for row, a, b in read]
     assert all(year.strip().isdigit() and len(year.strip()) == 4 for year in years)
