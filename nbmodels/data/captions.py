@@ -74,7 +74,8 @@ def check_captions(words: Tokenizer, captions: Sequence[str], length: int) -> No
         if not tokens:
             raise DataError(f"{caption!r} says nothing to draw", some)
         if len(tokens) > length:
-            raise DataError(f"{caption!r} has {len(tokens)} words, and the model reads {length}", "Say it shorter.")
+            unit = "characters" if isinstance(words, Characters) else "words"
+            raise DataError(f"{caption!r} has {len(tokens)} {unit}, and the model reads {length}", "Say it shorter.")
         new = [piece for piece, token in zip(words.pieces(caption), tokens, strict=True) if token == UNKNOWN]
         if new:
             raise DataError(f"No caption that the model learned from has {', '.join(map(repr, new))} in it", some)

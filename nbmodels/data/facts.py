@@ -36,7 +36,7 @@ class Facts:
         fills: Values for the model's `__init__` parameters of the same name, unless the user gave one:
             in_channels, image_size, in_features, num_classes, out_features, vocab_size, sequence_length,
             target_length, mask_token, separator, task.
-        classes: The names of the classes, by number.
+        classes: The names of the classes, by number; of text-to-image: words of which every caption holds one.
         columns: The names of a table's columns, as the user's own table has them.
         categories: The values of each column of words; such a column becomes one 0/1 column a value.
         scale: x is divided by it first: 255 for pictures of bytes.
