@@ -58,7 +58,7 @@ class Transformer(L.LightningModule):
     tasks = ("translation", "summarisation", "classification")
     metric = "accuracy"
     default_data = "git-messages"
-    recipe = {"epochs": 20, "batch_size": 32, "schedule": "one-cycle", "clip": 1.0}
+    recipe = {"epochs": 16, "batch_size": 32, "schedule": "one-cycle", "clip": 1.0}
     recipe_for = {"summarisation": {"epochs": 3}, "classification": {"epochs": 4, "lr": 1e-3}}
     paper = "Vaswani et al. 2017, Attention is all you need"
     formula = r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V"
