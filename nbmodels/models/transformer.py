@@ -49,7 +49,7 @@ class Transformer(L.LightningModule):
         width: Width of a token's vector, at least 1.
         norm: Where to normalise: before each part of a layer, or after it as in the paper.
         dropout: Share of values set to zero in training, in [0, 1); empty means 0.2, 0.1 to sum up, 0.3 to classify.
-        smoothing: Share of a token's certainty that is spread over all others in training, in [0, 1).
+        label_smoothing: Share of a token's certainty that is spread over all others in training, in [0, 1).
         beam: Texts kept in mind while writing, at least 1; at 1 the likeliest token is always taken.
         lr: Learning rate, above 0.
     """
@@ -74,7 +74,7 @@ class Transformer(L.LightningModule):
         width: int = 128,
         norm: Literal["pre", "post"] = "pre",
         dropout: float | None = None,
-        smoothing: float = 0.1,
+        label_smoothing: float = 0.1,
         beam: int = 1,
         lr: float = 2e-3,
     ) -> None:
@@ -199,7 +199,7 @@ class Transformer(L.LightningModule):
         if self.head is not None:
             logits, smoothing = self(x), 0.0  # [B, K]
         else:
-            (logits, y), smoothing = self.foretell(x, y), self.hparams["smoothing"]
+            (logits, y), smoothing = self.foretell(x, y), self.hparams["label_smoothing"]
         chances = logits.log_softmax(dim=1)
         loss = F.nll_loss(chances, y)
         self.log(f"{stage}/loss", loss, batch_size=len(y))

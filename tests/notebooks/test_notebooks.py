@@ -106,7 +106,7 @@ def test_badges_and_installation_name_the_one_repository(path: Path) -> None:
     first = "".join(json.loads(path.read_text("utf-8"))["cells"][0]["source"])
     assert [line for line in first.splitlines() if line.startswith("[![")] == badges(path.name)
     installation = "".join(code(path)[0]["source"])
-    assert f"git+{repository()}\n" in installation + "\n"
+    assert f'%pip install --quiet "nbmodels[text,vision] @ git+{repository()}"' in installation
 
 
 def test_the_readme_has_the_quickstart_badges() -> None:

@@ -59,7 +59,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "seq2seq": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "label_smoothing": 0.0},
     "bert": {"vocab_size": 11, "sequence_length": 16},
     "gpt": {"vocab_size": 11, "sequence_length": 16},
-    "transformer": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "smoothing": 0.0},
+    "transformer": {"vocab_size": 11, "target_length": 9, "width": 32, "dropout": 0.0, "label_smoothing": 0.0},
     "llm": {"vocab_size": 11, "sequence_length": 16, "lora": 0},
     "dalle": {"codes": 16, "channels": 16, "layers": 1, "width": 16},
 }

@@ -240,7 +240,7 @@ def taught() -> Transformer:
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("task", ["translation", "summarisation", "classification"])
 def test_one_batch_is_learned_by_heart_and_written(task: Any, norm: Any) -> None:
-    model = small(task=task, norm=norm, smoothing=0.0, lr=3e-3)  # eval: no dropout
+    model = small(task=task, norm=norm, label_smoothing=0.0, lr=3e-3)  # eval: no dropout
     x = F.pad(torch.randint(4, 20, (8, 6)), (0, 3))
     y = torch.randint(0, 3, (8,)) if task == "classification" else F.pad(texts(8, 7), (0, 2))
     if task in WRITING:
@@ -260,7 +260,7 @@ def test_one_batch_is_learned_by_heart_and_written(task: Any, norm: Any) -> None
 
 
 def test_the_loss_is_torchs_with_label_smoothing() -> None:
-    model, x, y = small(smoothing=0.1), texts(5, 6), F.pad(texts(5, 7), (0, 4))
+    model, x, y = small(label_smoothing=0.1), texts(5, 6), F.pad(texts(5, 7), (0, 4))
     y[2, 4:] = PAD
     logged: dict[str, float] = {}
     model.log = lambda name, value, batch_size=1: logged.update({name: float(value)})  # type: ignore[method-assign, assignment]
