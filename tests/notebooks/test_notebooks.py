@@ -25,7 +25,6 @@ FETCHED = {  # what they need is fetched once
     "rnn": ("movie-reviews", "shakespeare"),
     "gru": ("shakespeare", "brown"),
     "vae": ("fashion-mnist",),
-    "dalle": ("emoji",),
 }
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
 
