@@ -129,7 +129,7 @@ def _grid(pictures: Tensor, names: list[str]) -> str:
     places[0][0].set_title("real", fontsize=8)
     places[0][1].set_title("drawn", fontsize=8, loc="left")
     drawn, kept = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=64)
+    figure.savefig(drawn, format="png", dpi=72)
     # 128 colours do, and a notebook's file stays small
     Image.open(drawn).convert("RGB").quantize(128).save(kept, "png", optimize=True)
     return data_uri(kept.getvalue())

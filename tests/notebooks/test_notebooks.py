@@ -28,7 +28,6 @@ FETCHED = {  # what they need is fetched once
     "vae": ("fashion-mnist",),
     "seq2seq": ("git-messages",),
     "transformer": ("git-messages",),
-    "dalle": ("emoji",),
 }
 WEIGHTS = {"mobilenet": "efficientnet-lite0", "bert": "all-minilm-l6-v2", "llm": "smollm2-135m"}
 MACHINE = re.compile(r"(?<![\w:/.])/(?:home|root|Users|tmp|work|var|opt|usr|private)/[\w.-]|\b[A-Z]:\\\\")
