@@ -51,10 +51,13 @@ class Written(str):
             display({"text/plain": repr(str(self))}, raw=True)
 
 
-def watched(write: Callable[[Tell], str]) -> Written:
-    """What `write(tell)` gives, shown while it is written."""
+def watched(write: Callable[[Tell], Any]) -> Any:
+    """What `write(tell)` gives, a text shown while it is written; what is no text, such as filled gaps, as it is."""
     shell = _shell()
-    text = Written(write(Page() if hasattr(shell, "kernel") else Terminal()))
+    made = write(Page() if hasattr(shell, "kernel") else Terminal())
+    if not isinstance(made, str):
+        return made
+    text = Written(made)
     text.cell = getattr(shell, "execution_count", None)
     return text
 

@@ -52,3 +52,8 @@ def test_the_result_of_the_cell_is_not_shown_again_but_that_of_another_is(shell:
 def test_a_terminal_gets_what_is_new(capsys: pytest.CaptureFixture[str]) -> None:
     text = watched(write)
     assert isinstance(text, Written) and capsys.readouterr().out == text == "a cat s"
+
+
+def test_what_is_no_text_is_given_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    gaps = {"text": "to be", "gaps": []}
+    assert watched(lambda tell: gaps) is gaps and not capsys.readouterr().out
