@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nbmodels.models.draw import draw
 from nbmodels.models.dvae import DiscreteVAE, lost
 
 COLDEST = 1 / 16  # of the temperature of the choice, which falls from 1 as a cosine: the paper's
@@ -171,6 +172,7 @@ class DALLE(L.LightningModule):
         captions: Tensor,
         temperature: float = 1.0,
         top_k: int | None = None,
+        top_p: float | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Draw what captions [B, T] say: pictures [B, C, S, S] in 0..1.
@@ -179,13 +181,14 @@ class DALLE(L.LightningModule):
             captions: Their tokens, 0 pads at the end.
             temperature: Below 1 is safer, above 1 bolder; 0 always takes the likeliest token.
             top_k: Draw among the likeliest k tokens only; None among all.
+            top_p: Draw among as few of the likeliest tokens as have this chance together; None among all.
             generator: Source of the chance, on the model's device; None is torch's own.
         """
         was_training = self.training
         self.eval()
         drawn = captions[:, :0]
         for _ in range(self.length):
-            drawn = torch.cat([drawn, draw(self(captions, drawn)[:, -1], temperature, top_k, generator)], dim=1)
+            drawn = torch.cat([drawn, draw(self(captions, drawn)[:, -1], temperature, top_k, top_p, generator)], dim=1)
         self.train(was_training)
         return self.vae.decode(drawn)
 
@@ -257,14 +260,3 @@ class DALLE(L.LightningModule):
         plain, matrices = ([parameter for kept, parameter in inside if kept is which] for which in (True, False))
         groups = [{"params": matrices, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
         return torch.optim.AdamW(groups, lr=self.hparams["lr"], betas=(0.9, 0.99), foreach=True)
-
-
-def draw(logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator | None) -> Tensor:
-    """One token [B, 1] out of logits [B, K]."""
-    if temperature == 0:
-        return logits.argmax(dim=1, keepdim=True)
-    logits = logits / temperature
-    if top_k is not None:
-        least = logits.topk(min(top_k, logits.shape[1])).values[:, -1:]  # [B, 1]
-        logits = logits.masked_fill(logits < least, -math.inf)
-    return torch.multinomial(logits.softmax(dim=1), 1, generator=generator)

@@ -15,20 +15,11 @@ from torch import Tensor
 from nbmodels.data.batches import InMemory
 from nbmodels.data.facts import Facts
 from nbmodels.data.text import tokenizer
-from nbmodels.errors import InputError
 from nbmodels.runs.confusion import data_uri
 
 JUDGED = 400  # captions that are drawn to be judged
 LEARNED = 5_000  # real pictures that the judge learns from: more take it minutes
 ROWS, DRAWN = 10, 4  # captions in the picture, and drawings of each
-
-
-def draw(model: Any, captions: Tensor, options: dict[str, Any]) -> Tensor:
-    """Pictures [N, C, S, S] of captions [N, T], as the options of `predict` ask for; InputError for one of a text's."""
-    if "length" in options:
-        raise InputError("A picture has no --length", "Type: --temperature 0.8, or --top-k 16")
-    drawn: Tensor = model.generate(captions, **options)
-    return drawn
 
 
 @torch.no_grad()

@@ -111,7 +111,7 @@ def classification(x: Tensor, y: Tensor, chances: Tensor, facts: Facts) -> dict[
 
 
 def predict(
-    model: L.LightningModule,
+    model: Any,
     facts: Facts | None,
     inputs: Any,
     options: dict[str, Any],
@@ -123,6 +123,7 @@ def predict(
     """
     if facts is None:
         raise RunError("The run says nothing of its data", "Train it again.")
+    writing.check(model, options)
     if not isinstance(inputs, Tensor) and getattr(model, "task", None) == MASKED:
         return gaps.fill(model, facts, inputs)
     if not isinstance(inputs, Tensor) and facts.task == "question-answering":
@@ -133,10 +134,10 @@ def predict(
             texts = writing.write(model, facts, x, options, tell)
             return texts[0] if isinstance(inputs, str) else texts
         if facts.task == "text-to-image" and hasattr(model, "generate"):
-            made = name(facts, drawings.draw(model, x, options))
+            made = name(facts, model.generate(x, **options))
             return made[0] if isinstance(inputs, str) else made
         if facts.task in WRITTEN and hasattr(model, "write"):
-            out = translations.write(model, x, options)
+            out = model.write(x, **options)
         else:
             out = model.predict_step(x, 0) if hasattr(model, "predict_step") else model(x)
     made = name(facts, out, inputs) if getattr(model, "task", facts.task) == facts.task else out

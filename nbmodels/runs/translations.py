@@ -5,7 +5,6 @@ N texts.
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from nbmodels.data.facts import Facts
 from nbmodels.data.text import decoded, tokenizer
-from nbmodels.errors import InputError, MissingExtra
+from nbmodels.errors import MissingExtra
 from nbmodels.runs import attention_map
 
 WORST, TYPICAL = 4, 6  # texts shown
@@ -54,18 +53,6 @@ def look(model: Any, batches: Any, facts: Facts) -> dict[str, Any]:
     shown = list(dict.fromkeys(middle + order[:WORST]))
     texts = [f"{sources[i]}\n→ {written[i]}\n= {references[i]}" for i in shown]
     return {"figures": figures, "texts": texts, "picture": attention_map.picture(model, [x[i] for i in middle], words)}
-
-
-def write(model: Any, x: Tensor, options: dict[str, Any]) -> Tensor:
-    """What `model.write` makes of tokens [B, S], with its options; InputError for one that it has not."""
-    known = list(inspect.signature(model.write).parameters)[1:]
-    for option, value in options.items():
-        if option not in known:
-            raise InputError(f"A {type(model).__name__} has no {option} to write by", f"It has {' and '.join(known)}.")
-        if value < 1:
-            raise InputError(f"{option} is at least 1, not {value}", f"Type: --{option} 4")
-    tokens: Tensor = model.write(x, **options)
-    return tokens
 
 
 def bleu(written: list[str], references: list[str], sources: list[str]) -> tuple[dict[str, float], list[float]]:

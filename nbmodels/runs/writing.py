@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +11,27 @@ from torch import Tensor
 
 from nbmodels.data.facts import Facts
 from nbmodels.data.text import tokenizer
+from nbmodels.errors import InputError
 
 Tell = Callable[[str], None]  # is given all of the text so far
 PERIOD = 0.2  # seconds between two looks at it
 LENGTH = 200  # tokens, unless a person says how many
+LEAST: dict[str, float] = {"length": 1, "temperature": 0, "top_k": 1, "top_p": 0, "beam": 1}  # options of `predict`
 HALF = "\ufffd"  # a letter of which not all bytes are written yet
+
+
+def check(model: Any, options: dict[str, Any]) -> None:
+    """InputError for an option of `predict` that is none of this model's, or too small."""
+    writer = getattr(model, "write", None) or getattr(model, "generate", None)
+    takes = inspect.signature(writer).parameters if writer else {}
+    flags = {option: "--" + option.replace("_", "-") for option in LEAST}
+    for option, value in options.items():
+        if option not in takes and not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+            known = ", ".join(flag for each, flag in flags.items() if each in takes)
+            hint = f"It takes {known}." if known else "Leave it out."
+            raise InputError(f"{type(model).__name__} takes no {flags.get(option, option)} to predict", hint)
+        if value is not None and value < LEAST.get(option, value):
+            raise InputError(f"{flags[option]} is at least {LEAST[option]:g}, not {value:g}")
 
 
 def write(model: Any, facts: Facts, x: Tensor, options: dict[str, Any], tell: Tell | None = None) -> list[str]:

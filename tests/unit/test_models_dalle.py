@@ -316,7 +316,7 @@ def test_predict_gives_pictures() -> None:
     assert one.size == (112, 112) and one.mode == "L" and callable(one._repr_png_)
     several = predict(model, facts(), ["a handwritten seven", "six"], {})
     assert len(several) == 2 and several._repr_png_()[:4] == b"\x89PNG"
-    with pytest.raises(InputError, match="A picture has no --length"):
+    with pytest.raises(InputError, match=r"DALLE takes no --length to predict. It takes --temperature,"):
         predict(model, facts(), "six", {"length": 20})
 
 

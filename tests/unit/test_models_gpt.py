@@ -16,12 +16,15 @@ from torch import Tensor
 
 from nbmodels import words
 from nbmodels.data.text import BPE, Pretrained
+from nbmodels.errors import InputError
 from nbmodels.models import gpt2
 from nbmodels.models.draw import draw
 from nbmodels.models.gpt import GPT, Attention
 from nbmodels.models.gru import GRU
+from nbmodels.models.linear import Linear
 from nbmodels.runs import folder as folders
 from nbmodels.runs.run import Run
+from nbmodels.runs.writing import check
 
 
 def attention_by_hand(layer: Attention, x: Tensor) -> Tensor:
@@ -346,3 +349,23 @@ def test_the_recurrent_networks_write_from_the_nucleus_too() -> None:
     assert torch.equal(model.generate(start, 10, top_p=1e-6), likeliest)
     parts = list(model.write(start, 10, temperature=0.0))
     assert torch.equal(torch.cat([start, *parts], dim=1), likeliest) and model.training
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"beam": 4}, "GPT takes no --beam to predict. It takes --length, --temperature, --top-k, --top-p."),
+        ({"length": 0}, "--length is at least 1, not 0"),
+        ({"temperature": -1.0}, "--temperature is at least 0, not -1"),
+    ],
+)
+def test_an_option_of_predict_that_is_not_its_own_is_one_line(options: dict[str, float], said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        check(GPT(), options)
+    assert str(refused.value) == said
+    check(GPT(), {"length": 1, "temperature": 0.0, "top_k": 1, "top_p": 0.5})
+
+
+def test_a_model_that_writes_nothing_takes_no_options() -> None:
+    with pytest.raises(InputError, match="Linear takes no --length to predict. Leave it out."):
+        check(Linear(), {"length": 5})
