@@ -202,7 +202,7 @@ def test_one_sentence_gives_one_text_and_several_give_several():
     model = Seq2Seq(**{key: facts.fills[key] for key in ("vocab_size", "target_length")}, width=8).eval()
     one, two = examine.predict(model, facts, "file", {}), examine.predict(model, facts, ["file", "read"], {"beam": 2})
     assert isinstance(one, str) and len(two) == 2 and all(isinstance(text, str) for text in two)
-    for wrong, match in (({"top_k": 3}, "no top_k.*beam and length"), ({"beam": 0}, "at least 1")):
+    for wrong, match in (({"top_k": 3}, "takes no --top-k.*--length, --beam"), ({"beam": 0}, "at least 1")):
         with pytest.raises(InputError, match=match):
             examine.predict(model, facts, "file", wrong)
 

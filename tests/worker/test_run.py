@@ -105,7 +105,7 @@ def test_stop_leaves_a_checkpoint_and_a_usable_model() -> None:
 def test_a_run_that_still_trains_answers_with_its_newest_checkpoint() -> None:
     run = start(Training(epochs=100_000, save_steps=20))
     answers = run.predict(torch.rand(2, 8, 8))  # the very first waits for a checkpoint
-    assert run.state == "running" and len(answers) == 2
+    assert run.folder.alive() and len(answers) == 2  # its status may not say "running" yet
     assert answers[0]["class"] in "0123456789"
     weights, step = run._load().state_dict(), run.folder.status()["step"]
     until(lambda: run.folder.status()["step"] > step + 50)
