@@ -37,6 +37,7 @@ def draw(
     if top_p is not None:
         ordered, places = logits.sort(dim=1, descending=True)
         chances = ordered.softmax(dim=1)
-        before = chances.cumsum(dim=1) - chances  # what the likelier ones have already; the likeliest always stays
+        before = chances.cumsum(dim=1) - chances  # what the likelier ones have already
+        before[:, 0] = -math.inf  # the likeliest always stays
         logits = logits.scatter(1, places, ordered.masked_fill(before >= top_p, -math.inf))
     return torch.multinomial(logits.softmax(dim=1), 1, generator=generator)

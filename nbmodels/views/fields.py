@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from nbmodels import values
+from nbmodels.errors import InputError
 from nbmodels.option import Option
 
 HIGHEST = 2**31 - 1  # of a number field without a bound of its own
@@ -40,9 +41,12 @@ class Field:
         """Another value needs not be typed; it stands there too, unless the user's own does."""
         if usual == self.usual:
             return
-        kept = self.changed
+        try:
+            own = self.changed
+        except InputError:  # something is typed there that cannot be read: it is the user's to mend
+            own = True
         self.usual = usual
-        if not kept:
+        if not own:
             self.widget.value = usual if not isinstance(self.widget, widgets.Text) else _written(usual)
 
     @property
@@ -52,7 +56,7 @@ class Field:
 
 
 def _widget(option: Option, value: Any) -> Any:
-    if option.choices and option.short.endswith("text"):  # a choice, or anything else that is typed
+    if option.choices and str in values.arms(option.type):  # a choice, or anything else that is typed
         words = [str(word) for word in option.choices]
         return widgets.Combobox(options=words, value=_written(value), ensure_option=False, style=STYLE, layout=WIDE)
     if option.choices:

@@ -369,3 +369,8 @@ def test_an_option_of_predict_that_is_not_its_own_is_one_line(options: dict[str,
 def test_a_model_that_writes_nothing_takes_no_options() -> None:
     with pytest.raises(InputError, match="Linear takes no --length to predict. Leave it out."):
         check(Linear(), {"length": 5})
+
+
+def test_the_likeliest_token_stays_whatever_top_p_is() -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0], [2.0, 0.0, 0.0]])
+    assert draw(logits, top_p=0.0).flatten().tolist() == [1, 0]

@@ -318,3 +318,6 @@ def test_the_form_follows_the_data_unless_a_field_was_changed():
     assert panel.line == "%bigmodel train rnn --data shakespeare --epochs 4 --tokens bpe"
     panel._choice.value = "movie-reviews"
     assert panel._fields["epochs"].value == 4 and panel._fields["lr"].value == 0.002
+    panel._fields["lr"].widget.value = "much"  # cannot be read: the other data comes all the same, and it stays
+    panel._choice.value = "shakespeare"
+    assert panel._fields["lr"].widget.value == "much" and "sequence_length" in panel._data_fields
