@@ -66,7 +66,7 @@ _RUN = Place("run", "run")
 _LAST = Place("run", "run", required=False)  # the newest run
 _ASKS = (
     make("length", int | None, None, "Tokens to write, at least 1; for models that write."),
-    make("temperature", float | None, None, "How boldly it writes, above 0; for models that write."),
+    make("temperature", float | None, None, "How boldly it writes, at least 0 (safest); for models that write."),
     make("top_k", int | None, None, "Choose among so many likeliest tokens, at least 1; for models that write."),
     make("top_p", float | None, None, "Choose among as few likeliest as have this chance, in (0, 1]; likewise."),
     make("beam", int | None, None, "Beginnings to keep while it searches, at least 1; for models that translate."),

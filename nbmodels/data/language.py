@@ -14,7 +14,7 @@ from nbmodels.data import weights
 from nbmodels.data.dataset import DataSet
 from nbmodels.data.facts import Facts
 from nbmodels.data.fetch import cached
-from nbmodels.data.text import BPE, Characters, Pretrained, Tokenizer, smallest, tokenizer
+from nbmodels.data.text import BPE, Characters, Pretrained, Tokenizer, known, smallest, tokenizer
 from nbmodels.errors import DataError, InputError
 
 Unit = Literal["characters", "bpe"] | str
@@ -54,10 +54,9 @@ def language(
         kind="text",
         task="language-modelling",
         fills={
-            "vocab_size": words.size,
+            **known(words),
             "sequence_length": sequence_length,
             "task": "language-modelling",
-            **({"mask_token": words.mask} if isinstance(words, Pretrained) else {}),
         },
         tokens=words.state,
     )

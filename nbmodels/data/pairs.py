@@ -66,7 +66,17 @@ def pairs(
     parts = _parts(sources, targets, groups, val, test)
     if not parts[0]:
         raise DataError(f"{name} has no pairs of texts to learn from", "Give it more, or smaller shares held out.")
-    sizes = (pieces, length, target_length)
+    folder = _kept(parts, task, pieces, length, target_length)
+    words = tokenizer(json.loads((folder / "tokenizer.json").read_text()))
+    train, middle, last = (_read(folder / f"{part}.npz") for part in PARTS)
+    if not len(train[0]):
+        raise DataError(f"No pair of {name} fits", f"Type: --length {2 * length} --target-length {2 * target_length}")
+    fills = {"vocab_size": words.size, "sequence_length": length, "target_length": target_length, "task": task}
+    return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), train, middle, last)
+
+
+def _kept(parts: list[list[tuple[str, str]]], task: Task, pieces: int, length: int, target_length: int) -> Path:
+    """The folder of the cache with the tokenizer and the encoded parts, made on first use."""
 
     def make(folder: Path) -> None:
         words = BPE.learn((text for pair in parts[0] for text in pair), pieces, special=True)
@@ -75,14 +85,8 @@ def pairs(
             x, y = _encoded(content, words, task == "summarisation", length, target_length)
             np.savez(folder / f"{part}.npz", x=x, y=y)
 
-    key = hashlib.sha256(json.dumps([task, *sizes, *parts]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    folder = cached(f"pairs-{key}", make)
-    words = tokenizer(json.loads((folder / "tokenizer.json").read_text()))
-    train, middle, last = (_read(folder / f"{part}.npz") for part in PARTS)
-    if not len(train[0]):
-        raise DataError(f"No pair of {name} fits", f"Type: --length {2 * length} --target-length {2 * target_length}")
-    fills = {"vocab_size": words.size, "sequence_length": length, "target_length": target_length, "task": task}
-    return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), train, middle, last)
+    told = json.dumps([task, pieces, length, target_length, *parts])
+    return cached(f"pairs-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}", make)
 
 
 def _parts(

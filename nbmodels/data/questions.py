@@ -14,7 +14,7 @@ import numpy as np
 from nbmodels.data import weights
 from nbmodels.data.dataset import DataSet, any_order
 from nbmodels.data.facts import Facts
-from nbmodels.data.text import BPE, END, START, Pretrained, padded, tokenizer
+from nbmodels.data.text import BPE, END, START, Pretrained, known, padded, tokenizer
 from nbmodels.errors import DataError, InputError
 
 FORM = "Give a question and its text: predict RUN QUESTION TEXT, or {'question': …, 'text': …}."
@@ -72,11 +72,10 @@ def questions(
         kind="text",
         task="question-answering",
         fills={
-            "vocab_size": words.size,
+            **known(words),
             "sequence_length": length,
             "separator": marks(words)[1],
             "task": "question-answering",
-            **({"mask_token": words.mask} if isinstance(words, Pretrained) else {}),
         },
         tokens=words.state,
     )

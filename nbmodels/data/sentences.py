@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from nbmodels.data import weights
 from nbmodels.data.dataset import DataSet, cut, even_order
 from nbmodels.data.facts import Facts
-from nbmodels.data.text import Characters, Pretrained, Tokenizer, Words, padded
+from nbmodels.data.text import Characters, Pretrained, Tokenizer, Words, known, padded
 from nbmodels.errors import InputError
 
 Unit = Literal["words", "characters"] | str
@@ -44,14 +44,7 @@ def sentences(
         raise InputError("A sentence has at least 1 token, and so has a vocabulary", "Type: --length 40")
     order = even_order(labels)
     held = round(len(texts) * val), round(len(texts) * test)
-    learned = (texts[number] for number in order[sum(held) :])
-    words: Tokenizer
-    if tokens == "words":
-        words = Words.learn(learned, vocabulary)
-    elif tokens == "characters":
-        words = Characters.learn(learned, reserved=2, most=vocabulary, least=2)
-    else:
-        words = Pretrained.find(weights.find(tokens), length)
+    words = _tokenizer(tokens, (texts[number] for number in order[sum(held) :]), length, vocabulary)
     longest = length if tokens == "characters" else 40 * length  # what is cut off in any case need not be read
     x = padded([words.encode(text[:longest]) for text in texts], length, words.size)
     facts = Facts(
@@ -59,13 +52,21 @@ def sentences(
         kind="text",
         task="classification",
         fills={
-            "vocab_size": words.size,
+            **known(words),
             "num_classes": len(classes),
             "sequence_length": length,
             "task": "classification",
-            **({"mask_token": words.mask} if isinstance(words, Pretrained) else {}),
         },
         classes=classes,
         tokens=words.state,
     )
     return DataSet(facts, *cut(x, labels.astype(np.int64), order, *held))
+
+
+def _tokenizer(tokens: Unit, learned: Iterable[str], length: int, vocabulary: int) -> Tokenizer:
+    """The tokenizer that is asked for, its vocabulary of the texts to learn from unless it is a pretrained one's."""
+    if tokens == "words":
+        return Words.learn(learned, vocabulary)
+    if tokens == "characters":
+        return Characters.learn(learned, reserved=2, most=vocabulary, least=2)
+    return Pretrained.find(weights.find(tokens), length)

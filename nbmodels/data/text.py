@@ -237,6 +237,12 @@ class Pretrained(BPE):
         return number
 
 
+def known(words: Tokenizer) -> dict[str, Any]:
+    """What a model has to know of the tokens, as `Facts.fills`: how many there are, and which is a gap, if one is."""
+    gap = {"mask_token": words.mask} if isinstance(words, Pretrained) else {}
+    return {"vocab_size": words.size, **gap}
+
+
 def smallest(numbers: Sequence[int] | np.ndarray, size: int) -> np.ndarray:
     """Token numbers below `size` in the smallest type that torch can index: bytes where they fit."""
     return np.asarray(numbers, dtype=np.uint8 if size <= 256 else np.int16 if size <= 32_768 else np.int32)
