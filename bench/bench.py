@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import server
 from jupyter_client.manager import start_new_kernel
@@ -77,9 +78,9 @@ def first_step(times: int) -> float:
     return statistics.median(seconds)
 
 
-def ours(model: str, batch: int, epochs: int, limit: int, name: str) -> float:
+def ours(model: str, batch: int, epochs: int, limit: int, precision: Literal["32", "auto"], name: str) -> float:
     """Samples a second of a training through the worker."""
-    training = Training(epochs=epochs, batch_size=batch, limit=limit)
+    training = Training(epochs=epochs, batch_size=batch, limit=limit, precision=precision)
     run = train(Spec(name, model, "fashion-mnist", training=training), wait=False).wait()
     return float(run.folder.status()["samples_per_second"])
 
@@ -93,17 +94,19 @@ def loop(kind: str, model: str, batch: int, epochs: int, limit: int) -> float:
 def speed(model: str, batch: int, turns: int, epochs: int, limit: int) -> dict[str, float]:
     """Median ratios of the worker to the same model in a hand-written loop, and (cnn) to the plain network.
 
-    Long enough, some ten seconds, that the first steps, which set up threads and memory, do not count.
+    The hand-written loops are in 32-bit floats. Against the same model ours is too; against the plain network it is
+    as shipped, in bf16 where the processor has it. Long enough, some ten seconds, that the first steps, which set up
+    threads and memory, do not count.
     """
-    kinds = ["same", "plain"] if model == "cnn" else ["same"]
-    found: dict[str, list[float]] = {kind: [] for kind in ["ours", *kinds]}
+    kinds: dict[str, Literal["32", "auto"]] = {"same": "32", "plain": "auto"} if model == "cnn" else {"same": "32"}
+    found: dict[str, list[float]] = {}
     for turn in range(turns):
-        found["ours"].append(ours(model, batch, epochs, limit, f"ours-{model}-{turn}"))
-        for kind in kinds:
-            found[kind].append(loop(kind, model, batch, epochs, limit))
-        print(model, {kind: round(values[-1]) for kind, values in found.items()}, flush=True)
-    mid = {kind: statistics.median(values) for kind, values in found.items()}
-    return {kind: mid["ours"] / mid[kind] for kind in kinds} | {"samples": mid["ours"]}
+        for kind, precision in kinds.items():
+            through = ours(model, batch, epochs, limit, precision, f"{model}-{kind}-{turn}")
+            by_hand = loop(kind, model, batch, epochs, limit)
+            print(f"{model}: ours in {precision} {through:.0f} samples/s, {kind} by hand {by_hand:.0f}", flush=True)
+            found.setdefault(kind, []).append(through / by_hand)
+    return {kind: statistics.median(ratios) for kind, ratios in found.items()}
 
 
 def table(rows: list[tuple[str, str, str]]) -> str:
@@ -139,7 +142,7 @@ def main() -> None:
         ),
         ("it opens a run of 1,000,000 logged lines, the first time", "≤ 1 s", f"{lab['run of 1,000,000 lines']:.2f} s"),
         ("cnn, batch 32: the same model in a hand-written loop", "≥ 0.90", f"{cnn['same']:.2f}"),
-        ("cnn, batch 32: the plain network, DataLoader and loop", "≥ 2", f"{cnn['plain']:.2f}"),
+        ("cnn, batch 32, as shipped: the plain network, DataLoader and loop in 32 bits", "≥ 2", f"{cnn['plain']:.2f}"),
         ("autoencoder, batch 256: the same model in a hand-written loop", "≥ 0.87", f"{autoencoder['same']:.2f}"),
     ]
     text = table(rows)

@@ -26,7 +26,7 @@ class Training:
         schedule: How the learning rate moves over the run; empty means the model's own.
         weight_decay: Decay of the weights a step, at least 0; empty means the optimiser's own.
         clip: Largest norm of the gradient, above 0; empty means no limit.
-        precision: Number format: 32-bit floats, or mixed with bfloat16 or float16.
+        precision: Number format: 32-bit floats, or mixed with bfloat16 or float16; auto takes bf16 where it is native.
         device: Where to train: auto, cpu, cuda, cuda:1, mps.
         seed: Seed of every random choice, at least 0.
         limit: Train on so many samples only, at least 1; empty means all.
@@ -44,7 +44,7 @@ class Training:
     schedule: Literal["constant", "linear", "cosine", "one-cycle"] | None = None
     weight_decay: float | None = None
     clip: float | None = None
-    precision: Literal["32", "bf16", "16"] = "32"
+    precision: Literal["32", "bf16", "16", "auto"] = "32"
     device: str = "auto"
     seed: int = 0
     limit: int | None = None

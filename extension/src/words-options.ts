@@ -10,7 +10,7 @@ const chinese: Record<string, string> = {
   schedule: "学习率在训练中的变化方式；留空则用模型自己的。",
   weight_decay: "每一步的权重衰减，至少 0；留空则用优化器自己的。",
   clip: "梯度范数的上限，大于 0；留空则不限制。",
-  precision: "数值格式：32 位浮点数，或与 bfloat16、float16 混合。",
+  precision: "数值格式：32 位浮点数，或与 bfloat16、float16 混合；auto 在设备原生支持时用 bf16。",
   device: "在哪里训练：auto、cpu、cuda、cuda:1、mps。",
   seed: "所有随机选择的种子，至少 0。",
   limit: "只用这么多样本训练，至少 1；留空则全部使用。",

@@ -47,7 +47,7 @@ class Autoencoder(L.LightningModule):
     tasks = ("classification", "regression", "autoencoding")
     metric = "loss"
     default_data = "digits"
-    recipe = {"epochs": 30, "batch_size": 32, "schedule": "cosine"}
+    recipe = {"epochs": 30, "batch_size": 32, "schedule": "cosine", "precision": "auto"}
     paper = "Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks"
     formula = r"\hat x = g(f(x)), \qquad L = \tfrac{1}{CS^2} \lVert x - \hat x \rVert^2"
 

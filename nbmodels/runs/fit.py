@@ -44,9 +44,10 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     checkpoint.check_hyperparameters(model)
     if spec.start and not resume:
         start_from(model, spec.start, folder.path.parent)
-    arrange_optimizer(model, spec.training)
+    training = settle(spec.training)
+    arrange_optimizer(model, training)
 
-    saver = Saver(folder, spec.training.save_steps, spec.training.save_seconds)
+    saver = Saver(folder, training.save_steps, training.save_seconds)
     control = Control(pulse, saver)
     randomness = Randomness()
     recorder = Recorder(folder, pulse, data.facts, randomness, lambda: control.paused_seconds)  # type: ignore[attr-defined]
@@ -54,11 +55,11 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
         folder, {**spec.model_options, **dataclasses.asdict(spec.training), "model": spec.model, "data": spec.data}
     )
     callbacks: list[L.Callback] = [randomness, recorder, control, saver]
-    if spec.training.freeze or spec.training.unfreeze_at is not None:
-        callbacks.append(Freeze(spec.training.unfreeze_at))
-    trainer = make_trainer(folder, spec.training, board, callbacks)
-    pulse.tell(device=device_words(trainer, spec.training))
-    subject = torch.compile(model) if spec.training.compile else model
+    if training.freeze or training.unfreeze_at is not None:
+        callbacks.append(Freeze(training.unfreeze_at))
+    trainer = make_trainer(folder, training, board, callbacks)
+    pulse.tell(device=device_words(trainer, training))
+    subject = torch.compile(model) if training.compile else model
     trainer.fit(subject, datamodule=data, ckpt_path=resume, weights_only=True)  # type: ignore[arg-type]
     return "stopped" if control.stopped else "finished"
 
@@ -113,6 +114,23 @@ def device(name: str) -> tuple[str, list[int] | int]:
             f"This machine has {torch.cuda.device_count()} GPU(s), {name} is none", "Type: --device cuda:0"
         )
     return ("gpu" if kind == "cuda" else kind), ([int(number)] if number else 1)
+
+
+def settle(training: Training) -> Training:
+    """The training with `--precision auto` decided: bf16 where the device multiplies bf16 by itself, else 32.
+
+    An emulated bf16 is slower than 32-bit floats. A torch that cannot tell what the processor does (before 2.9) and
+    Apple's devices stay with 32.
+    """
+    if training.precision != "auto":
+        return training
+    kind, _ = device(training.device)
+    if kind == "gpu":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        can: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)() if kind == "cpu" else {}
+        native = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    return dataclasses.replace(training, precision="bf16" if native else "32")
 
 
 def device_words(trainer: L.Trainer, training: Training) -> str:

@@ -240,7 +240,8 @@ def taught() -> Transformer:
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("task", ["translation", "summarisation", "classification"])
 def test_one_batch_is_learned_by_heart_and_written(task: Any, norm: Any) -> None:
-    model = small(task=task, norm=norm, label_smoothing=0.0, lr=3e-3)  # eval: no dropout
+    # eval, so no dropout; after the sums the norm has no warm-up here, and wants the smaller step that goes without
+    model = small(task=task, norm=norm, label_smoothing=0.0, lr=3e-3 if norm == "pre" else 1e-3)
     x = F.pad(torch.randint(4, 20, (8, 6)), (0, 3))
     y = torch.randint(0, 3, (8,)) if task == "classification" else F.pad(texts(8, 7), (0, 2))
     if task in WRITING:

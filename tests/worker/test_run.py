@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -10,14 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import torch
 
 from nbmodels.errors import RunError, RunFailed
+from nbmodels.runs import fit, launch
 from nbmodels.runs import folder as folders
-from nbmodels.runs import launch
 from nbmodels.runs.run import Run, attach, train
 from nbmodels.spec import Spec, Training
 
@@ -313,6 +315,23 @@ def test_options_of_the_training_reach_the_optimiser() -> None:
     assert (group["lr"], group["weight_decay"]) == (3e-4, 0.25)
     assert run.folder.status()["device"].endswith("bf16")
     assert run.folder.status()["step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("can", "format"), [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx2": True}, "32")]
+)
+def test_auto_takes_bf16_where_the_processor_computes_in_it(can: Any, format: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can, raising=False)
+    auto = Training(precision="auto", device="cpu", clip=0.5)
+    assert fit.settle(auto) == dataclasses.replace(auto, precision=format)
+    assert fit.settle(Training(precision="16", device="cpu")).precision == "16"
+
+
+def test_a_run_says_the_format_that_auto_came_to() -> None:
+    run = start(Training(epochs=1, limit=64, precision="auto", clip=0.5)).wait()
+    assert run.folder.status()["device"].endswith(
+        fit.settle(Training(precision="auto")).precision.replace("32", "32-bit")
+    )
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler: apt install g++")
