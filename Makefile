@@ -34,7 +34,7 @@ check: setup ## lint, format, types
 
 test: setup ## every test there is; Debian's packages too where apt and root are there
 	$(PYTHON) scripts/debian.py
-	$(BIN)/python -m pytest
+	$(BIN)/python scripts/test.py
 
 notebooks: setup ## execute the notebooks and keep their outputs
 	$(BIN)/python scripts/notebooks.py

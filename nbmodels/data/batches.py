@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from nbmodels.data.dataset import DataSet, Split
-from nbmodels.data.facts import Facts
+from nbmodels.data.facts import WRITTEN, Facts
 from nbmodels.errors import DataError
 
 Pair = tuple[Tensor, Tensor]
+POOL = 50  # batches among which texts of like length are brought together: the more, the less padding and chance
 
 
 class Batches:
@@ -119,7 +120,7 @@ class Batches:
         """Answers as stored -> as the model takes them: pictures as floats of 0 to 1, texts as long."""
         if self.facts.task == "text-to-image":
             return y.float() / self.facts.scale
-        return y.long() if self.facts.task in ("translation", "summarisation") else y
+        return y.long() if self.facts.task in WRITTEN else y
 
     def generator(self, *numbers: int) -> torch.Generator:
         """A generator for this epoch (and batch); torch seeds from 32 bits, so they are hashed into 32."""
@@ -191,6 +192,32 @@ class Windows(Batches):
         return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
 
 
+class Texts(Batches):
+    """Batches of texts with a text each, [B, S] and [B, T], without the columns that are only padding (zeros).
+
+    In training, texts of like length go together, for padding costs as much as words do: the drawn order is sorted by
+    length within every 50 batches, and the batches are drawn anew.
+    """
+
+    def begin(self) -> Tensor | None:
+        """The order of this epoch [samples]; an incomplete batch is the last."""
+        order = super().begin()
+        if order is None or not self.shuffle or self.y is None:
+            return order
+        lengths = (self.x != 0).sum(dim=1) * (self.y.shape[1] + 1) + (self.y != 0).sum(dim=1)  # [N]: by x, then by y
+        pools = order.split(POOL * self.batch_size)
+        order = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in pools])
+        whole = len(order) // self.batch_size
+        batches, rest = order[: whole * self.batch_size].view(whole, -1), order[whole * self.batch_size :]
+        drawn = torch.randperm(whole, generator=self.generator(0)).to(order.device)
+        return torch.cat([batches[drawn].flatten(), rest])
+
+    def take(self, order: Tensor | None, batch: int) -> Pair:
+        """Batch number `batch` of the epoch, x and y each as wide as the longest of it."""
+        x, y = super().take(order, batch)
+        return trimmed(x), trimmed(y)
+
+
 class InMemory(L.LightningDataModule):
     """A data set in memory as Lightning takes it; it moves to the device when a quarter of the free memory holds it.
 
@@ -231,10 +258,16 @@ class InMemory(L.LightningDataModule):
             options["share"] = (self.trainer.global_rank, self.trainer.world_size)
         if self.facts.task == "language-modelling":
             return Windows(x, self.facts.fills["sequence_length"], self.facts, limit, **options)
-        return Batches(x[:limit], None if y is None else y[:limit], self.facts, augment=augment, **options)
+        kind = Texts if self.facts.task in WRITTEN else Batches
+        return kind(x[:limit], None if y is None else y[:limit], self.facts, augment=augment, **options)
 
     def _device(self) -> torch.device:
         return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+
+
+def trimmed(tokens: Tensor) -> Tensor:
+    """[B, T] without the columns at the end that are only padding; one column is left at least."""
+    return tokens[:, : max(1, int((tokens != 0).sum(dim=1).max()))]
 
 
 def affine(facts: Facts, x: Tensor) -> tuple[Tensor | None, Tensor | None]:

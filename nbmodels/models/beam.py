@@ -14,6 +14,14 @@ from torch import Tensor
 PAD, START, END = 0, 2, 3  # 1 is what is unknown; none of the first three is ever written
 
 
+def long(tokens: int) -> float:
+    """What the log of a text's chance is divided by: a short text has fewer factors below 1 and would always win.
+
+    ((5 + T) / 6)^0.6, Wu et al. 2016, equation 14, with the exponent of "Attention is all you need".
+    """
+    return float(((5 + tokens) / 6) ** 0.6)
+
+
 class Beams:
     """The K beginnings of each of B texts, and the best text that has ended.
 
@@ -36,7 +44,7 @@ class Beams:
         self.scores[:, 0] = 0.0  # all begin alike: one of them is enough
         self.ended = torch.zeros(texts, dtype=torch.long, device=device)  # how many have ended
         self.best = torch.zeros(texts, length, dtype=torch.long, device=device)
-        self.best_score = torch.full((texts,), -torch.inf, device=device)  # log of the chance, a token
+        self.best_score = torch.full((texts,), -torch.inf, device=device)  # log of the chance by the length
 
     def grow(self, chances: Tensor) -> Tensor:
         """Add a token to every beam, by the logs of the chances [B·K, V]; -> the beam each goes on from [B·K]."""
@@ -61,7 +69,7 @@ class Beams:
         """Keep the best of what ends: [B, K, T] tokens, [B, K] logs of their chances, whether each ends."""
         steps = grown.shape[2]
         ends = ends & score.isfinite() & (self.ended < self.width).unsqueeze(1)
-        each = (score / steps).masked_fill(~ends, -torch.inf)  # by its length: a short text has fewer factors below 1
+        each = (score / long(steps)).masked_fill(~ends, -torch.inf)
         top, number = each.max(dim=1)  # [B]
         better = top > self.best_score
         chosen = grown.take_along_dim(number.view(-1, 1, 1), 1).squeeze(1)  # [B, T]

@@ -193,7 +193,7 @@ class Seq2Seq(L.LightningModule):
         """
         was_training, width = self.training, beam or self.beam
         self.eval()
-        read = self.read(trimmed(x)).repeat(width)
+        read = self.read(x).repeat(width)
         beams, memory = Beams(len(x), width, length or self.length, x.device), read.memory
         while not beams.done:
             mixed, _, memory = self.decode(beams.last, read, memory)
@@ -228,7 +228,7 @@ class Seq2Seq(L.LightningModule):
 
         The decoder reads the reference, whatever it would have written itself, and foretells the next token of it.
         """
-        x, y = (trimmed(part) for part in batch)
+        x, y = batch
         read = self.read(x)
         mixed, _, _ = self.decode(y[:, :-1], read, read.memory)  # [B, T - 1, C]
         answers = y[:, 1:]
@@ -249,11 +249,6 @@ class Seq2Seq(L.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, all parameters in one fused update."""
         return torch.optim.Adam(self.parameters(), lr=self.hparams["lr"], fused=True)
-
-
-def trimmed(tokens: Tensor) -> Tensor:
-    """[B, T] without what is padding in every text at the end."""
-    return tokens[:, : max(1, int((tokens != PAD).sum(dim=1).max()))]
 
 
 def each(memory: Memory, change: Callable[[Tensor], Tensor]) -> Memory:

@@ -25,11 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nbmodels.models.attention import DecoderLayer, EncoderLayer, Kept, sinusoids
+from nbmodels.models.beam import END, PAD, START, Beams
 
-PAD, START, END = 0, 2, 3
 DROPOUT = {"translation": 0.3, "summarisation": 0.1, "classification": 0.3}  # the fewer the texts, the more
 SOFT = 0.3  # of the last norm at the start: with 1 a tied embedding first says every token once again
-LENGTH_PENALTY = 0.6  # of Wu et al. 2016, as in the paper: without it a beam prefers short texts
 
 
 class Transformer(L.LightningModule):
@@ -155,34 +154,24 @@ class Transformer(L.LightningModule):
         return looks
 
     @torch.no_grad()
-    def write(self, x: Tensor, beam: int | None = None) -> Tensor:
-        """Write the answer to [B, S] tokens: [B, T], END after the last, then padding.
+    def write(self, x: Tensor, beam: int | None = None, length: int | None = None) -> Tensor:
+        """[B, S] -> the text written of each [B, T], without START: END after its last token, then padding.
 
         Args:
             x: What is read.
-            beam: Texts kept in mind for each; None is the model's own. The best is that of the highest log-likelihood
-                over ((5 + length) / 6)^0.6.
+            beam: Beginnings that are kept, at least 1; None means the model's own option.
+            length: Tokens to write at most; None means as long as the targets it learned from.
         """
-        was_training, keep, count = self.training, beam or self.beam, len(x)
+        was_training, width = self.training, beam or self.beam
         self.eval()
-        read, seen = (part.repeat_interleave(keep, dim=0) for part in self.encode(x))  # N = B·keep texts
-        texts = torch.full((count * keep, 1), START, device=x.device)  # [N, T]
-        scores = torch.full((count, keep), -math.inf, device=x.device)
-        scores[:, 0] = 0.0  # at first all the texts of an answer are the same, so one counts
-        own, kept = torch.arange(count, device=x.device).unsqueeze(1) * keep, Kept()
-        for place in range(self.target_length - 1):
-            logits = self.next(self.decode(texts[:, -1:], read, seen, place, kept))[:, 0]  # [N, V]
-            chances = foretold(logits, texts).unflatten(0, (count, keep))  # [B, keep, V]
-            scores, best = (scores.unsqueeze(2) + chances).flatten(1).topk(keep)  # [B, keep]
-            order, new = (own + best // logits.shape[1]).flatten(), best % logits.shape[1]
-            texts = torch.cat([texts[order], new.view(-1, 1)], dim=1)
-            kept = {part: (k[order], v[order]) for part, (k, v) in kept.items()}
-            if ended(texts).all():
-                break
-        lengths = (texts[:, 1:] != PAD).sum(dim=1).view(count, keep)
-        best = (scores / ((5 + lengths) / 6) ** LENGTH_PENALTY).argmax(dim=1, keepdim=True)  # [B, 1]
+        read, seen = (part.repeat_interleave(width, dim=0) for part in self.encode(x))  # N = B·width beginnings
+        beams, kept = Beams(len(x), width, length or self.target_length - 1, x.device), Kept()
+        while not beams.done:
+            hidden = self.decode(beams.last, read, seen, beams.written.shape[2], kept)  # [N, 1, C]
+            origin = beams.grow(self.next(hidden[:, 0]).float().log_softmax(dim=1))  # [N]
+            kept = {part: (k[origin], v[origin]) for part, (k, v) in kept.items()}
         self.train(was_training)
-        return texts[(own + best).flatten(), 1:]
+        return beams.result()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """The loss of one batch, smoothed."""
@@ -210,17 +199,10 @@ class Transformer(L.LightningModule):
         return (1 - smoothing) * loss - smoothing * chances.mean()
 
     def foretell(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The tokens of [B, T] that are no padding, after START, as [M, V] logits and [M] numbers.
-
-        Texts of like length go together, for padding costs as much as words do.
-        """
-        logits, tokens = [], []
-        for part in (x != PAD).sum(dim=1).argsort().chunk(4):
-            sources, targets = trimmed(x[part]), trimmed(y[part])
-            hidden, after = self.decode(targets[:, :-1], *self.encode(sources)), targets[:, 1:]  # [B, T, C], [B, T]
-            logits.append(self.next(hidden[after != PAD]))
-            tokens.append(after[after != PAD])
-        return torch.cat(logits), torch.cat(tokens)
+        """The tokens of [B, T] that are no padding, after START, as [M, V] logits and [M] numbers."""
+        hidden, after = self.decode(y[:, :-1], *self.encode(x)), y[:, 1:]  # [B, T - 1, C], [B, T - 1]
+        known = after != PAD
+        return self.next(hidden[known]), after[known]
 
     def samples(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor] | None:
         """Four texts of the batch [4, S] and what is written after reading them [4, T]; None to classify."""
@@ -241,22 +223,3 @@ class Transformer(L.LightningModule):
 def past(y: Tensor, first: int = 0) -> Tensor:
     """Where tokens [B, T], the first of them at that position, may look: [T, first + T], True up to themselves."""
     return torch.ones(y.shape[1], first + y.shape[1], dtype=torch.bool, device=y.device).tril(first)
-
-
-def trimmed(tokens: Tensor) -> Tensor:
-    """[B, T] tokens without the columns at the end that are only padding; one column is left at least."""
-    return tokens[:, : max(1, int((tokens != PAD).sum(dim=1).max()))]
-
-
-def ended(texts: Tensor) -> Tensor:
-    """Whether END is written in texts [N, T]: [N]."""
-    return (texts[:, -1] == END) | (texts[:, -1] == PAD)
-
-
-def foretold(logits: Tensor, texts: Tensor) -> Tensor:
-    """Log-likelihoods of the next token [N, V] after texts [N, T]: padding for certain after END, and never before."""
-    chances = logits.log_softmax(dim=1)
-    chances[:, :END] = -math.inf  # padding, the unknown and START are not written
-    chances[ended(texts)] = -math.inf
-    chances[ended(texts), PAD] = 0.0
-    return chances

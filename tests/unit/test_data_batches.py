@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nbmodels.data.augment import ShiftFlip
-from nbmodels.data.batches import Batches, InMemory, Windows
+from nbmodels.data.batches import Batches, InMemory, Texts, Windows
 from nbmodels.data.dataset import DataSet, even_order
 from nbmodels.data.facts import Facts
 from nbmodels.errors import DataError
@@ -15,6 +15,7 @@ from nbmodels.errors import DataError
 IMAGE = Facts("pictures", "image", "classification", scale=255.0)
 TABLE = Facts("rows", "table", "classification")
 TEXT = Facts("text", "text", "language-modelling", fills={"vocab_size": 50, "sequence_length": 8})
+TRANSLATION = Facts("pairs", "text", "translation")
 
 
 def pictures(count: int = 50, **options: object) -> Batches:
@@ -26,6 +27,13 @@ def windows(**options: object) -> Windows:
     return Windows(torch.arange(200).remainder(50).to(torch.uint8), 8, TEXT, **{"batch_size": 4, **options})
 
 
+def pairs_of_texts(**options: object) -> Texts:
+    """1,030 texts of 1 to 20 tokens, each answered by itself and a 2 before it."""
+    x = (torch.rand(1030, 20, generator=torch.Generator().manual_seed(3)) * 90 + 10).long()
+    x[torch.arange(20) >= torch.arange(1030).unsqueeze(1) * 7 % 20 + 1] = 0
+    return Texts(x, torch.cat([torch.full((1030, 1), 2), x], dim=1), TRANSLATION, batch_size=8, **options)  # type: ignore[arg-type]
+
+
 def same(ours: list, theirs: list) -> bool:
     return len(ours) == len(theirs) and all(
         torch.equal(a, b) for one, other in zip(ours, theirs, strict=True) for a, b in zip(one, other, strict=True)
@@ -33,7 +41,13 @@ def same(ours: list, theirs: list) -> bool:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: pictures(augment=ShiftFlip()), lambda: windows(shuffle=True, seed=3)], ids=["pictures", "text"]
+    "make",
+    [
+        lambda: pictures(augment=ShiftFlip()),
+        lambda: windows(shuffle=True, seed=3),
+        lambda: pairs_of_texts(shuffle=True, seed=5),
+    ],
+    ids=["pictures", "text", "pairs"],
 )
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_a_loaded_state_gives_the_very_batches_that_were_to_come(make, epoch):
@@ -139,6 +153,32 @@ def test_windows_do_not_overlap_and_y_is_the_next_token():
 
 def test_windows_of_validation_always_lie_alike():
     assert same(list(windows()), list(windows(seed=9))) and windows().begin()[0] == 0
+
+
+def test_texts_of_like_length_go_together_and_none_is_lost():
+    given = list(pairs_of_texts(shuffle=True, seed=1))
+    rows = [tuple(row[row > 0].tolist()) for x, _ in given for row in x]
+    everything = pairs_of_texts().x
+    assert sorted(rows) == sorted(tuple(row[row > 0].tolist()) for row in everything)
+    assert all((x.shape[1], y.shape[1]) == (int((x > 0).sum(1).max()), x.shape[1] + 1) for x, y in given)
+    assert all(torch.equal(x, y[:, 1:]) for x, y in given)
+    assert [len(x) for x, _ in given] == [8] * 128 + [6]
+    padding = sum(int((x == 0).sum()) for x, _ in given) / sum(x.numel() for x, _ in given)
+    assert padding < 0.1  # as they lie it is 0.44
+    widths = [x.shape[1] for x, _ in given]
+    assert widths != sorted(widths)  # the short ones do not all come first
+
+
+def test_texts_come_in_another_order_every_epoch_and_as_they_lie_to_validate():
+    drawn = pairs_of_texts(shuffle=True)
+    one = list(drawn)
+    two = list(drawn)
+    assert not same(one, two)
+    drawn.set_epoch(0)
+    assert same(list(drawn), one)
+    lying = pairs_of_texts()
+    rows = [row[row > 0].tolist() for x, _ in lying for row in x]
+    assert rows == [row[row > 0].tolist() for row in lying.x]
 
 
 def test_a_text_too_short_for_a_window_says_so():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nbmodels.models.beam import END, START, Beams
+from nbmodels.models.beam import END, START, Beams, long
 from nbmodels.models.seq2seq import Additive, Bilinear, Seq2Seq
 
 KINDS = list(itertools.product(["gru", "lstm"], ["additive", "bilinear"], [1, 2]))
@@ -115,9 +115,9 @@ def test_a_beam_of_one_takes_the_likeliest_token_every_time() -> None:
 
 
 def score(model: Seq2Seq, x: Tensor, text: list[int]) -> float:
-    """The mean log of the chances of a text's tokens."""
+    """The log of a text's chance, by its length."""
     chances = model(x, torch.tensor([[START, *text[:-1]]])).log_softmax(2)[0]
-    return chances[range(len(text)), text].mean().item()
+    return chances[range(len(text)), text].sum().item() / long(len(text))
 
 
 def test_a_beam_wide_enough_finds_the_best_of_all_texts() -> None:

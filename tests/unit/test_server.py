@@ -68,7 +68,7 @@ def until(true: Callable[[], Any], what: str) -> Any:
 
 
 def make(name: str, lines: int = 10, **status: Any) -> RunFolder:
-    folder = folders.create(Spec(name, "cnn", "digits", training=Training(epochs=8, lr=0.01)))
+    folder = folders.create(Spec(name, "cnn", "digits", training=Training(epochs=8, lr=0.01, precision="auto")))
     bench.write_readings(folder.file(folders.METRICS), lines, 5)
     folder.write_status(**{"state": "finished", "step": lines, "steps": lines, "epoch": 8, **status})
     return folder

@@ -31,7 +31,7 @@ def _runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_run(rows: list[dict], name: str = "cnn-1", model: str = "cnn", data: str = "digits", **status) -> RunFolder:
-    folder = folders.create(Spec(name, model, data, training=Training(epochs=8, lr=0.01)))
+    folder = folders.create(Spec(name, model, data, training=Training(epochs=8, lr=0.01, precision="auto")))
     write_rows(folder, rows)
     folder.write_status(**{"state": "finished", "step": 100, "steps": 100, "epoch": 8, "seconds": 3.2, **status})
     return folder
