@@ -103,7 +103,7 @@ class Seq2Seq(L.LightningModule):
     tasks = ("translation", "summarisation")
     metric = "loss"
     default_data = "git-messages"
-    recipe = {"epochs": 16, "batch_size": 64, "schedule": "one-cycle", "clip": 1.0}
+    recipe = {"epochs": 16, "batch_size": 64, "schedule": "one-cycle", "clip": 10.0}
     paper = "Bahdanau, Cho and Bengio 2015, Neural machine translation by jointly learning to align and translate"
     formula = r"c_t = \sum_s \alpha_{ts} h_s, \quad \alpha_{ts} = \mathrm{softmax}_s\left(s_t^\top W h_s\right)"
 
@@ -203,11 +203,14 @@ class Seq2Seq(L.LightningModule):
         return beams.result()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch, smoothed as asked."""
+        """The loss of one batch, smoothed as asked: the mean of its texts, each the sum of its tokens.
+
+        A batch has texts of like length: were it the mean of its tokens, one of a long text would count for less.
+        """
         loss, accuracy, count = self.judge(batch, self.smoothing)
         self.log("train/loss", loss, batch_size=count)
         self.log("train/accuracy", accuracy, batch_size=count)
-        return loss
+        return loss * (count / len(batch[0]))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the figures of one batch of validation data."""

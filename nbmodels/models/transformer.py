@@ -58,8 +58,8 @@ class Transformer(L.LightningModule):
     tasks = ("translation", "summarisation", "classification")
     metric = "accuracy"
     default_data = "git-messages"
-    recipe = {"epochs": 40, "batch_size": 32, "schedule": "one-cycle", "clip": 1.0}
-    recipe_for = {"summarisation": {"epochs": 3}, "classification": {"epochs": 4, "lr": 1e-3}}
+    recipe = {"epochs": 40, "batch_size": 32, "schedule": "one-cycle", "clip": 10.0}
+    recipe_for = {"summarisation": {"epochs": 3}, "classification": {"epochs": 4, "lr": 1e-3, "clip": 1.0}}
     paper = "Vaswani et al. 2017, Attention is all you need"
     formula = r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V"
 
@@ -186,7 +186,11 @@ class Transformer(L.LightningModule):
         self.step(batch, "test")
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
-        """Log the cross-entropy in nats and the share of right answers; return the loss to learn from."""
+        """Log the cross-entropy in nats and the share of right answers; return the loss to learn from.
+
+        That is the mean of the texts, each the sum of its tokens. A batch has texts of like length: were it the mean
+        of its tokens, one of a long text would count for less.
+        """
         x, y = batch
         if self.head is not None:
             logits, smoothing = self(x), 0.0  # [B, K]
@@ -196,7 +200,7 @@ class Transformer(L.LightningModule):
         loss = F.nll_loss(chances, y)
         self.log(f"{stage}/loss", loss, batch_size=len(y))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(y))
-        return (1 - smoothing) * loss - smoothing * chances.mean()
+        return ((1 - smoothing) * loss - smoothing * chances.mean()) * (len(y) / len(x))
 
     def foretell(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens of [B, T] that are no padding, after START, as [M, V] logits and [M] numbers."""

@@ -181,6 +181,14 @@ def test_one_batch_is_learned_and_written(cell: Any, attention: Any) -> None:
     assert model.training  # as it was before it wrote
 
 
+def test_what_is_learned_from_is_the_mean_of_the_texts_whatever_their_length() -> None:
+    model, x, y = small(dropout=0.0), texts(6, 3, 8), texts(7, 2, 4)
+    y[:, 0] = START
+    together = model.training_step((x, y), 0)
+    alone = [model.training_step((x[i : i + 1], y[i : i + 1][:, y[i] != 0]), 0) for i in range(3)]
+    assert together.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-5)
+
+
 def test_label_smoothing_counts_in_training_only() -> None:
     model, batch = small(dropout=0.0), (texts(6, 4), torch.tensor([[START, 5, 6, END], [START, 7, END, 0]]))
     logits = model(batch[0], batch[1][:, :-1])[[0, 0, 0, 1, 1], [0, 1, 2, 0, 1]].log_softmax(1)

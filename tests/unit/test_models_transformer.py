@@ -263,19 +263,21 @@ def test_one_batch_is_learned_by_heart_and_written(task: Any, norm: Any) -> None
         assert torch.equal(model.predict_step(x).argmax(dim=1), y)
 
 
-def test_the_loss_is_torchs_with_label_smoothing() -> None:
+def test_the_loss_is_torchs_with_label_smoothing_and_a_long_text_counts_for_more() -> None:
     model, x, y = small(label_smoothing=0.1), texts(5, 6), F.pad(texts(5, 7), (0, 4))
     y[2, 4:] = PAD
     logged: dict[str, float] = {}
     model.log = lambda name, value, batch_size=1: logged.update({name: float(value)})  # type: ignore[method-assign, assignment]
     loss = model.training_step((x, y), 0)
     logits, answers = model(x, y[:, :-1]).flatten(0, 1), y[:, 1:].flatten()
-    expected = F.cross_entropy(logits, answers, ignore_index=PAD, label_smoothing=0.1)
+    expected = F.cross_entropy(logits, answers, ignore_index=PAD, label_smoothing=0.1, reduction="sum") / 5
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert logged["train/loss"] == pytest.approx(F.cross_entropy(logits, answers, ignore_index=PAD).item(), rel=1e-5)
     known = answers != PAD
     right = (logits.argmax(dim=1) == answers)[known].float().mean().item()
     assert logged["train/accuracy"] == pytest.approx(right)
+    alone = [model.training_step((x[i : i + 1], y[i : i + 1][:, y[i] != PAD]), 0).item() for i in range(5)]
+    assert loss.item() == pytest.approx(sum(alone) / 5, rel=1e-5)
 
 
 def test_the_map_of_attention_is_what_the_last_layer_takes_of_the_source() -> None:
