@@ -48,7 +48,7 @@ class Transformer(L.LightningModule):
         heads: Heads of an attention, at least 1; they share the width.
         width: Width of a token's vector, at least 1.
         norm: Where to normalise: before each part of a layer, or after it as in the paper.
-        dropout: Share of values set to zero in training, in [0, 1); empty means 0.2, 0.1 to sum up, 0.3 to classify.
+        dropout: Share of values set to zero in training, in [0, 1); empty means 0.3, or 0.1 to sum up.
         label_smoothing: Share of a token's certainty that is spread over all others in training, in [0, 1).
         beam: Texts kept in mind while writing, at least 1; at 1 the likeliest token is always taken.
         lr: Learning rate, above 0.
