@@ -119,7 +119,7 @@ def device(name: str) -> tuple[str, list[int] | int]:
 def settle(training: Training) -> Training:
     """The training with `--precision auto` decided: bf16 where the device multiplies bf16 by itself, else 32.
 
-    An emulated bf16 is slower than 32-bit floats. A torch that cannot tell what the processor does (before 2.9) and
+    An emulated bf16 is slower than 32-bit floats. An older torch, which cannot tell what the processor does, and
     Apple's devices stay with 32.
     """
     if training.precision != "auto":
