@@ -219,6 +219,7 @@ def test_the_model_keeps_as_many_texts_as_it_is_told(beam: int) -> None:
     model, x = learned(), texts(6, 6)
     model.beam = beam
     assert torch.equal(model.predict_step(x), model.write(x, beam=beam))
+    assert model.write(x, beam=beam).shape[1] > 2 and model.write(x, beam=beam, length=2).shape[1] == 2
 
 
 def learned() -> Transformer:

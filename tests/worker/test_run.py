@@ -327,6 +327,15 @@ def test_auto_takes_bf16_where_the_processor_computes_in_it(can: Any, format: st
     assert fit.settle(Training(precision="16", device="cpu")).precision == "16"
 
 
+@pytest.mark.parametrize(("native", "format"), [(True, "bf16"), (False, "32")])
+def test_auto_asks_a_gpu_what_it_computes_in_and_not_what_it_emulates(
+    native: bool, format: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
+    assert fit.settle(Training(precision="auto", device="cuda")).precision == format
+
+
 def test_a_run_says_the_format_that_auto_came_to() -> None:
     run = start(Training(epochs=1, limit=64, precision="auto", clip=0.5)).wait()
     assert run.folder.status()["device"].endswith(
