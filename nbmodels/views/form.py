@@ -18,6 +18,7 @@ from nbmodels.options import Description, read_dataclass
 from nbmodels.runs.run import Run
 from nbmodels.spec import Training
 from nbmodels.views.command import line
+from nbmodels.views.comms import hear
 from nbmodels.views.fields import STYLE, WIDE, Field
 
 FIRST = ("epochs", "batch_size", "lr", "optimizer")  # of the training; the rest folds away
@@ -134,6 +135,7 @@ class Panel(widgets.VBox):
         for name, field in self._fields.items():
             field.make_usual(recipe.get(name, field.option.default))
         self._data_grid.children = [self._choice, *(field.widget for field in self._data_fields.values())]
+        hear(self)
         self._show()
 
     def _show(self, _: Any = None) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from nbmodels.errors import InputError
 from nbmodels.runs.attended import attended
 from nbmodels.runs.samples import strip, write_png
+from nbmodels.views.comms import hear
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SIDE = 168  # pixels of the picture on the page, at least
@@ -53,6 +54,7 @@ class Walk(widgets.VBox):
         super().__init__([self.picture, self.way, *self.sliders])
         for slider in (self.way, *self.sliders):
             slider.observe(self._draw, "value")
+        hear(self)
         self._draw()
 
     def __repr__(self) -> str:

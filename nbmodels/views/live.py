@@ -18,6 +18,7 @@ import traitlets
 from nbmodels.errors import BigModelError, RunError
 from nbmodels.runs.folder import ALIVE
 from nbmodels.runs.run import Run
+from nbmodels.views.comms import hear
 from nbmodels.views.readings import Readings
 from nbmodels.views.snapshot import snapshot
 
@@ -63,6 +64,7 @@ class LiveView(anywidget.AnyWidget):
         samples = first.pop("samples")
         super().__init__(view=first, samples=samples, lang=lang, _esm=asset("live.js"), _css=asset("live.css"))
         self.on_msg(self._asked)
+        hear(self)
         self.watch()
 
     def __repr__(self) -> str:

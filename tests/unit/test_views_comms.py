@@ -1,0 +1,68 @@
+"""A widget is heard after the page it was moved from has gone: a real kernel, spoken to as JupyterLab does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+PATIENCE = 60  # seconds
+WIDGET = """
+import ipywidgets
+from nbmodels.views.comms import hear
+slider = ipywidgets.IntSlider()
+hear(ipywidgets.VBox([slider]))
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[BlockingKernelClient]:
+    manager, client = start_new_kernel(kernel_name="python3")
+    if "kernel subshells" not in ask(client, "kernel_info_request", {}, "shell").get("supported_features", []):
+        pytest.skip("this ipykernel has no subshells")
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def ask(client: BlockingKernelClient, what: str, content: dict[str, Any], channel: str) -> dict[str, Any]:
+    """Send a request and give its reply's content."""
+    message = client.session.msg(what, content)
+    sender = getattr(client, f"{channel}_channel")
+    sender.send(message)
+    while (reply := sender.get_msg(timeout=PATIENCE))["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+        pass
+    return reply["content"]
+
+
+def value(client: BlockingKernelClient, expression: str) -> str:
+    """What a cell says an expression is."""
+    wanted = {"code": "", "user_expressions": {"it": expression}, "allow_stdin": False}
+    return ask(client, "execute_request", wanted, "shell")["user_expressions"]["it"]["data"]["text/plain"]
+
+
+def move(client: BlockingKernelClient, comm: str, to: int) -> None:
+    """A new page, from which the slider is moved, and which then goes: a subshell's life."""
+    subshell = ask(client, "create_subshell_request", {}, "control")["subshell_id"]
+    update = {"comm_id": comm, "data": {"method": "update", "state": {"value": to}, "buffer_paths": []}}
+    message = client.session.msg("comm_msg", update)
+    message["header"]["subshell_id"] = subshell
+    client.shell_channel.send(message)
+    while True:  # busy and idle are said once it has been handled; a subshell that is not there says neither
+        said = client.iopub_channel.get_msg(timeout=PATIENCE)
+        mine = said["parent_header"].get("msg_id") == message["header"]["msg_id"]
+        if mine and said["msg_type"] == "status" and said["content"]["execution_state"] == "idle":
+            break
+    ask(client, "delete_subshell_request", {"subshell_id": subshell}, "control")
+
+
+def test_a_widget_hears_a_second_page(kernel: BlockingKernelClient) -> None:
+    ask(kernel, "execute_request", {"code": WIDGET, "allow_stdin": False}, "shell")
+    comm = value(kernel, "slider.comm.comm_id").strip("'")
+    move(kernel, comm, 5)
+    assert value(kernel, "slider.value") == "5"
+    move(kernel, comm, 7)
+    assert value(kernel, "slider.value") == "7"
