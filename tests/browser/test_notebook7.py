@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import nbformat
 import pytest
 from lab import TOKEN, View, until
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 pytest.importorskip("notebook", minversion="7", reason="needs Notebook 7: pip install 'notebook>=7'")
 
+KEYS = 5  # seconds after which keys that did nothing are pressed again: the page was not ready for them
 TRAIN = "run = %bigmodel train cnn --data digits --epochs 3000 --schedule constant --name seven-1"
+
+
+def run(page: Page, place: int) -> None:
+    """Run a cell with the keys, as a person does, and wait for its end."""
+    prompt = page.locator(".jp-InputPrompt").nth(place)
+
+    def begun() -> bool:
+        page.locator(".jp-Notebook .jp-Cell").nth(place).click()
+        page.keyboard.press("Shift+Enter")
+        with contextlib.suppress(AssertionError):
+            expect(prompt).not_to_have_text("[ ]:", timeout=KEYS * 1000)
+        return prompt.inner_text() != "[ ]:"
+
+    until(begun, f"cell {place} begins")
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]:"))
 
 
 def test_a_run_is_live_and_outlives_its_kernel(lab, browser, picture) -> None:
@@ -25,10 +44,8 @@ def test_a_run_is_live_and_outlives_its_kernel(lab, browser, picture) -> None:
     try:
         page.goto(f"{lab.address}notebooks/seven.ipynb?token={TOKEN}")
         page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(state="attached")
-        page.locator(".jp-Notebook .jp-Cell").first.click()
         for place in range(2):
-            page.keyboard.press("Shift+Enter")
-            expect(page.locator(".jp-InputPrompt").nth(place)).to_have_text(f"[{place + 1}]:")
+            run(page, place)
         view = View(page.locator(".jp-Notebook .nbm"))
         view.at_work()
         picture(page, "running")
