@@ -54,12 +54,12 @@ class DebianDescriptions:
 
     kind = "text"
     task = "summarisation"
-    size = "about 50,000 pairs, 20,000 of them at the defaults"
+    size = "about 50,000 pairs"
     licence = "as the packages, free by Debian's guidelines"
     source = "the lists of packages, from where the user's apt has them (16 MB, once)"
     ships = False
 
-    def __init__(self, packages: int = 20_000, pieces: int = 4_000, length: int = 96, target_length: int = 24) -> None:
+    def __init__(self, packages: int = 50_000, pieces: int = 4_000, length: int = 48, target_length: int = 24) -> None:
         self.packages, self.pieces, self.length, self.target_length = packages, pieces, length, target_length
 
     def load(self) -> DataSet:
@@ -69,7 +69,7 @@ class DebianDescriptions:
             DataError: They are not on this machine and there is no apt, or it reaches no archive.
         """
         if self.packages < 100:
-            raise InputError("At least 100 packages are needed to learn from", "Type: --packages 20000")
+            raise InputError("At least 100 packages are needed to learn from", "Type: --packages 50000")
         try:
             folder = cached("debian-descriptions-1", _fetch)
         except DataError as error:

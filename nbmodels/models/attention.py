@@ -68,6 +68,12 @@ class MultiHead(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    def hand_on(self) -> None:
+        """Begin by giving what is looked at as it is: value and project undo each other."""
+        nn.init.orthogonal_(self.value.weight)
+        with torch.no_grad():
+            self.project.weight.copy_(self.value.weight.T)
+
     def split(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, H, T, D]."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)

@@ -84,6 +84,14 @@ def randomised(layer: nn.Module) -> nn.Module:
     return layer.eval()
 
 
+def test_attention_begins_by_handing_on_what_it_looks_at() -> None:
+    torch.manual_seed(0)
+    layer, read = MultiHead(16, 4), torch.randn(2, 1, 16)
+    layer.hand_on()
+    assert torch.allclose(layer(torch.randn(2, 5, 16), read), read.expand(2, 5, 16), atol=1e-5)
+    assert torch.allclose(Transformer(width=16, heads=4).decoder[0].cross(read, read), read, atol=1e-5)
+
+
 OPTIONS: dict[str, Any] = {"dim_feedforward": 64, "dropout": 0.0, "batch_first": True}
 
 
