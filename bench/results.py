@@ -40,7 +40,7 @@ LINES = [
     ("seq2seq --data git-messages --language fr", "test/bleu", "> 22.0 (copy)"),
     ("transformer", "test/bleu", "≥ seq2seq's"),
     ("transformer --data git-messages --language fr", "test/bleu", "≥ seq2seq's"),
-    ("transformer --data debian-descriptions", "test/rouge-l", "> 0.246 (the first words)"),
+    ("transformer --data debian-descriptions", "test/rouge-l", "> 0.242 (the first words)"),
     ("transformer --data movie-reviews", "test/accuracy", "–"),
     ("bert --sequence-length 32", "test/loss", "≤ unigram − 1 nat"),
     ("bert --data movie-reviews --pretrained all-minilm-l6-v2", "test/accuracy", "≥ 0.80"),
