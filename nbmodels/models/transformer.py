@@ -3,8 +3,9 @@
 Vaswani et al., "Attention is all you need" (2017): encoder and decoder, multi-head attention, sinusoidal positions, one
 embedding (times √C) for what is read, what is written and the output, label smoothing, Adam with 0.9, 0.98, 1e-9. At
 width 512, 8 heads, 6 layers and 37,000 tokens it has 63.1 million parameters (the paper says 65). The defaults depart
-from it in three things: it normalises before each part and not after (`--norm post` is the paper's), the learning rate
-moves over one cycle and not with the inverse square root of the step, and it is small, so that two cores can train it.
+from it in four things: it normalises before each part and not after (`--norm post` is the paper's), the learning rate
+moves over one cycle and not with the inverse square root of the step, the attention to what was read begins by handing
+it on as it is, and all is small, so that two cores can train it.
 Attention and layers are in attention.py.
 
     input   [B, S] tokens read, zeros at the end are padding; to write: [B, T] tokens written so far, the first START
