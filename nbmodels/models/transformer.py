@@ -3,10 +3,10 @@
 Vaswani et al., "Attention is all you need" (2017): encoder and decoder, multi-head attention, sinusoidal positions, one
 embedding (times √C) for what is read, what is written and the output, label smoothing, Adam with 0.9, 0.98, 1e-9. At
 width 512, 8 heads, 6 layers and 37,000 tokens it has 63.1 million parameters (the paper says 65). The defaults depart
-from it in four things: it normalises before each part and not after (`--norm post` is the paper's), the learning rate
-moves over one cycle and not with the inverse square root of the step, the attention to what was read begins by handing
-it on as it is, and all is small, so that two cores can train it.
-Attention and layers are in attention.py.
+from it in five things: it normalises before each part and not after (`--norm post` is the paper's), tokens that look at
+each other see how far apart they stand (RoFormer, Su et al. 2021; `--rotary false` leaves it out), the learning rate
+falls along a cosine and not with the inverse square root of the step, the attention to what was read begins by handing
+it on as it is, and all is small, so that two cores can train it. Attention and layers are in attention.py.
 
     input   [B, S] tokens read, zeros at the end are padding; to write: [B, T] tokens written so far, the first START
     output  [B, T, V] logits of the token that follows each; of the encoder alone [B, K] logits of the classes
@@ -49,6 +49,7 @@ class Transformer(L.LightningModule):
         heads: Heads of an attention, at least 1; they share the width.
         width: Width of a token's vector, at least 1.
         norm: Where to normalise: before each part of a layer, or after it as in the paper.
+        rotary: Turn queries and keys by their positions too, so that a head sees how far apart two tokens stand.
         dropout: Share of values set to zero in training, in [0, 1); empty means 0.3, or 0.1 to sum up.
         label_smoothing: Share of a token's certainty that is spread over all others in training, in [0, 1).
         beam: Texts kept in mind while writing, at least 1; at 1 the likeliest token is always taken.
@@ -59,8 +60,8 @@ class Transformer(L.LightningModule):
     tasks = ("translation", "summarisation", "classification")
     metric = "accuracy"
     default_data = "git-messages"
-    recipe = {"epochs": 40, "batch_size": 32, "schedule": "one-cycle", "clip": 10.0}
-    recipe_for = {"summarisation": {"epochs": 5, "lr": 4e-3}, "classification": {"epochs": 4, "lr": 1e-3, "clip": 1.0}}
+    recipe = {"epochs": 40, "batch_size": 32, "schedule": "cosine", "clip": 10.0}
+    recipe_for = {"summarisation": {"epochs": 3, "lr": 4e-3}, "classification": {"epochs": 4, "lr": 1e-3, "clip": 1.0}}
     paper = "Vaswani et al. 2017, Attention is all you need"
     formula = r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V"
 
@@ -74,6 +75,7 @@ class Transformer(L.LightningModule):
         heads: int = 4,
         width: int = 128,
         norm: Literal["pre", "post"] = "pre",
+        rotary: bool = True,
         dropout: float | None = None,
         label_smoothing: float = 0.1,
         beam: int = 1,
@@ -91,8 +93,8 @@ class Transformer(L.LightningModule):
         self.ends = nn.ModuleList(
             nn.LayerNorm(width) if norm == "pre" else nn.Identity() for _ in range(2 if written else 1)
         )
-        self.encoder = nn.ModuleList(EncoderLayer(width, heads, norm, dropout) for _ in range(layers))
-        self.decoder = nn.ModuleList(DecoderLayer(width, heads, norm, dropout) for _ in range(written))
+        self.encoder = nn.ModuleList(EncoderLayer(width, heads, norm, dropout, rotary) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderLayer(width, heads, norm, dropout, rotary) for _ in range(written))
         self.head = nn.Linear(width, num_classes) if task == "classification" else None
         for layer in self.decoder:  # with one embedding for all, what is looked at is then what is likely to be written
             layer.cross.hand_on()  # type: ignore[operator, union-attr]

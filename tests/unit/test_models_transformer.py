@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nbmodels.models.attention import DecoderLayer, EncoderLayer, MultiHead, attention, shares, sinusoids
+from nbmodels.models.attention import DecoderLayer, EncoderLayer, MultiHead, attention, shares, sinusoids, turned
 from nbmodels.models.transformer import END, PAD, START, Transformer
 
 SMALL: dict[str, Any] = {"vocab_size": 20, "target_length": 9, "layers": 2, "heads": 2, "width": 16, "num_classes": 3}
@@ -61,6 +61,30 @@ def test_the_positions_are_the_papers() -> None:
     assert not torch.allclose(table[0], table[1], atol=0.1)
     assert torch.allclose(sinusoids(5, 12, first=45), table[45:])
     assert sinusoids(4, 7).shape == (4, 7)
+
+
+def test_what_is_turned_sees_how_far_apart_it_stands() -> None:
+    q, k = torch.randn(8), torch.randn(8)
+    rate = 100 ** (-torch.arange(4) * 2 / 8)
+    for first, second in ((0, 0), (3, 1), (40, 2)):
+        angles = torch.polar(torch.ones(4), (first - second) * rate)  # the formula with complex numbers
+        pairs = [torch.view_as_complex(each.view(4, 2)) for each in (q, k)]
+        expected = (pairs[0] * angles * pairs[1].conj()).real.sum()
+        for shift in (0, 7):
+            fit = turned(q[None], first + shift)[0] @ turned(k[None], second + shift)[0]
+            assert fit.item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_turned_heads_see_the_order_and_others_do_not() -> None:
+    x = torch.randn(1, 6, 16)
+    for rotary in (False, True):
+        layer = MultiHead(16, 2, rotary)
+        assert torch.allclose(layer(x.flip(1), x.flip(1)), layer(x, x).flip(1), atol=1e-4) is not rotary
+        q, k = (layer.split(made) for made in (layer.query(x), layer.key(x)))
+        q, k = (turned(q), turned(k)) if rotary else (q, k)
+        assert torch.allclose(layer.shares(x, x), shares(q, k))
+    with pytest.raises(ValueError, match="a head of 5 numbers cannot be turned in pairs; try width 18"):
+        MultiHead(15, 3, rotary=True)
 
 
 def copy_attention(theirs: nn.MultiheadAttention, ours: MultiHead) -> None:
