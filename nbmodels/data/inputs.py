@@ -18,7 +18,7 @@ from nbmodels.data.facts import WRITTEN, Facts
 from nbmodels.data.pictures import Drawings, channels_first, find_pictures, fit, open_picture
 from nbmodels.data.shapes import as_array
 from nbmodels.data.table import columns_of, table_numbers
-from nbmodels.data.text import END, decoded, padded, tokenizer
+from nbmodels.data.text import END, Pretrained, decoded, padded, say_cut, tokenizer
 from nbmodels.errors import DataError
 
 
@@ -188,29 +188,30 @@ def _text(facts: Facts, inputs: Any) -> Tensor:
         raise DataError(
             "The model was trained on token numbers, and words cannot be made of them", "Give a tensor of them."
         )
-    words = tokenizer(facts.tokens)
+    words, texts = tokenizer(facts.tokens), _texts(inputs)
+    rows = [words.encode(text) for text in texts]
+    if facts.task == "language-modelling":
+        return _beginnings([row or words.encode("\n") or [0] for row in rows])  # nothing to begin with: begin a line
+    length = facts.fills["sequence_length"]
     if facts.task == "text-to-image":
-        check_captions(words, _texts(inputs), facts.fills["sequence_length"])
-    rows = [words.encode(text) for text in _texts(inputs)]
-    if facts.task in WRITTEN:
-        rows = [_ended(facts, row) for row in rows]
-    if facts.task != "language-modelling":
-        return torch.from_numpy(padded(rows, facts.fills["sequence_length"], words.size)).long()
-    rows = [row or words.encode("\n") or [0] for row in rows]  # nothing to begin with: begin a line
+        check_captions(words, texts, length)
+    elif facts.task in WRITTEN:
+        if not all(rows):
+            raise DataError("The text is empty", "Give a sentence.")
+        say_cut([len(row) >= length for row in rows], length - 1)
+        rows = [[*row[: length - 1], END] for row in rows]
+    else:
+        cuts = words.cuts if isinstance(words, Pretrained) else lambda _: False
+        say_cut([len(row) > length or cuts(text) for row, text in zip(rows, texts, strict=True)], length)
+    return torch.from_numpy(padded(rows, length, words.size)).long()
+
+
+def _beginnings(rows: list[list[int]]) -> Tensor:
+    """What several texts begin with, each of so many tokens: [B, T]."""
     if len({len(row) for row in rows}) > 1:
         lengths = " and ".join(str(len(row)) for row in rows[:2])
         raise DataError(f"The beginnings are of {lengths} tokens", "Give one at a time, or equally long ones.")
     return torch.tensor(rows)
-
-
-def _ended(facts: Facts, row: list[int]) -> list[int]:
-    """A text to be translated or summarised, with END; one too long is cut, and that is said in one line."""
-    longest = facts.fills["sequence_length"] - 1
-    if not row:
-        raise DataError("The text is empty", "Give a sentence.")
-    if len(row) > longest:
-        print(f"A text of {len(row):,} tokens: cut to its first {longest:,}")
-    return [*row[:longest], END]
 
 
 def _texts(inputs: Any) -> list[str]:

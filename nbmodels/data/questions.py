@@ -14,7 +14,7 @@ import numpy as np
 from nbmodels.data import weights
 from nbmodels.data.dataset import DataSet, any_order
 from nbmodels.data.facts import Facts
-from nbmodels.data.text import BPE, END, START, Pretrained, known, padded, tokenizer
+from nbmodels.data.text import BPE, END, START, Pretrained, known, padded, say_cut, tokenizer
 from nbmodels.errors import DataError, InputError
 
 FORM = "Give a question and its text: predict RUN QUESTION TEXT, or {'question': …, 'text': …}."
@@ -117,7 +117,9 @@ def prepare_questions(facts: Facts, inputs: Any) -> list[tuple[str, Encoded]]:
     cut = tokenizer(facts.tokens or {})
     assert isinstance(cut, BPE)
     length = facts.fills["sequence_length"]
-    return [(text, encode(cut, question, text, length)) for question, text in _asked(inputs)]
+    made = [(text, encode(cut, question, text, length)) for question, text in _asked(inputs)]
+    say_cut([max(end for _, end in each.spans) < len(text.rstrip()) for text, each in made], length)
+    return made
 
 
 def squad(content: Any, name: str) -> list[Question]:

@@ -230,6 +230,10 @@ class Pretrained(BPE):
         """Plain JSON."""
         return {"kind": "pretrained", "json": self.json}
 
+    def cuts(self, text: str) -> bool:
+        """Whether `encode` leaves out the end of a text, for it is longer than the `length` asked for."""
+        return bool(self.library.encode(text).overflowing)
+
     @property
     def mask(self) -> int | None:
         """The token that stands for a gap, where there is one."""
@@ -255,6 +259,14 @@ def padded(rows: Sequence[Sequence[int]], length: int, size: int) -> np.ndarray:
         part = row[:length]
         table[number, : len(part)] = part
     return smallest(table, size)
+
+
+def say_cut(too_long: Sequence[bool], length: int) -> None:
+    """Say in one line which of the texts that a person gave are cut, and to how many tokens; nothing if none is."""
+    count = sum(too_long)
+    what = "A text is" if len(too_long) == 1 else f"{count:,} of {len(too_long):,} texts are"
+    if count:
+        print(f"{what} too long for the model: cut to the first {length:,} tokens")
 
 
 def until_end(tokens: Sequence[int]) -> list[int]:

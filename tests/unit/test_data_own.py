@@ -146,10 +146,12 @@ def test_words_to_predict_are_classes_by_name():
     assert name(facts, chances)[0]["class"] == "south" and name(facts, chances)[0]["chance"] == 0.6
 
 
-def test_sentences_with_classes():
+def test_sentences_with_classes(capsys):
     facts, x, y = first((SENTENCES, [k % 2 for k in range(60)]), sequence_length=6)
     assert facts.task == "classification" and facts.kind == "text" and x.shape == (10, 6) and x.dtype == torch.long
     assert prepare(facts, "good unheardof").tolist() == [[*prepare(facts, "good")[0, :1].tolist(), 1, 0, 0, 0, 0]]
+    assert prepare(facts, "good " * 7).shape == (1, 6)
+    assert capsys.readouterr().out == "A text is too long for the model: cut to the first 6 tokens\n"
     by_column = first(pd.DataFrame({"text": SENTENCES, "label": [k % 2 for k in range(60)]}), target="label")[0]
     assert by_column.kind == "text" and by_column.columns == ("text",)
 

@@ -192,7 +192,10 @@ def test_a_sentence_becomes_a_text(capsys):
     y = torch.tensor([[*words.encode("无法"), END, *words.encode("x"), 0]])
     assert name(facts, y) == ["无法"]
     assert capsys.readouterr().out == ""
-    assert prepare(facts, "file " * 50)[0, -1] == END and "cut to its first 11" in capsys.readouterr().out
+    assert prepare(facts, "file " * 50)[0, -1] == END
+    assert capsys.readouterr().out == "A text is too long for the model: cut to the first 11 tokens\n"
+    prepare(facts, ["file", "file " * 50])
+    assert capsys.readouterr().out == "1 of 2 texts are too long for the model: cut to the first 11 tokens\n"
     with pytest.raises(DataError, match="empty.*sentence"):
         prepare(facts, "  ".strip())
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nbmodels.data.facts import Facts
 from nbmodels.data.films import ask
+from nbmodels.data.inputs import prepare
 from nbmodels.data.language import language
 from nbmodels.data.open import open_data
 from nbmodels.data.questions import Question, encode, prepare_questions, questions
@@ -298,7 +299,9 @@ def test_what_cannot_be_loaded_is_said_in_one_line(tmp_path: Path) -> None:
         BERT(pretrained=str(tmp_path), sequence_length=16)
 
 
-def test_a_pretrained_tokenizers_marks_stay_when_a_text_is_cut(tmp_path: Path) -> None:
+def test_a_pretrained_tokenizers_marks_stay_when_a_text_is_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     published(tmp_path, "BertModel")
     saved = json.loads((tmp_path / "tokenizer.json").read_text())
     saved["padding"] = {"strategy": {"Fixed": 20}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0}
@@ -315,6 +318,8 @@ def test_a_pretrained_tokenizers_marks_stay_when_a_text_is_cut(tmp_path: Path) -
     assert {tuple(row) for row in x.tolist()} == {(2, 5, 9, 11, 5, 9, 11, 3), (2, 6, 10, 11, 3, 0, 0, 0)}
     again = Pretrained(data.facts.tokens["json"])  # type: ignore[index]
     assert again.encode(texts[0])[-1] == 3  # so it is for new sentences
+    assert prepare(data.facts, texts[:2]).shape == (2, 8)
+    assert capsys.readouterr().out == "1 of 2 texts are too long for the model: cut to the first 8 tokens\n"
 
 
 # -- what a person sees
@@ -367,7 +372,7 @@ ASKED = [
 ]
 
 
-def test_questions_become_spans(tmp_path: Path) -> None:
+def test_questions_become_spans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     published(tmp_path, "BertModel")
     for tokens in ("bpe", str(tmp_path)):
         data = questions("own", ASKED, tokens=tokens, length=40, pieces=300)
@@ -380,6 +385,9 @@ def test_questions_become_spans(tmp_path: Path) -> None:
             for number in row:
                 first, last = y[number]
                 assert text[made.spans[first][0] : made.spans[last][1]] == each.answer
+        assert not capsys.readouterr().out
+        prepare_questions(facts, ("who?", "film " * 50))
+        assert capsys.readouterr().out == "A text is too long for the model: cut to the first 40 tokens\n"
     short = encode(Pretrained.find(str(tmp_path)), ASKED[0].question, ASKED[0].text, 16)
     assert len(short.tokens) == 16 == len(short.spans) and short.tokens[-1] == 3
 
