@@ -218,7 +218,8 @@ def _option(
         return name, value
     follows = bool(rest) and not _is_option(rest[0])
     if option is not None and option.boolean:
-        return name, rest.pop(0) if follows and rest[0].lower() in values.YES | values.NO else "true"
+        full = len(said) == len(word.places) and not any(place.many for place in word.places)  # so it can be no place
+        return name, rest.pop(0) if follows and (full or rest[0].lower() in values.YES | values.NO) else "true"
     if follows:
         return name, rest.pop(0)
     if strict and option is not None:

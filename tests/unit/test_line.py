@@ -182,6 +182,7 @@ def test_an_empty_cell_is_no_option() -> None:
         ("train cnn --epochs 3 --epochs 4", "twice"),
         ("train cnn --epochs 3 --no-epochs", "no option"),
         ("train cnn --padding sme", "Type: --padding same"),
+        ("train transformer --rotary maybe", "--rotary takes true or false, not 'maybe'"),
         ("train cnn --dropout 1", "at least 0 and below 1"),
         ("train cnn --optimizer Adamm", "Type: --optimizer adam"),
         ("train cnn --device gpu0", "no device 'gpu0'. Type: --device auto, cpu, cuda"),
