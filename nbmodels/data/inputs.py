@@ -201,8 +201,10 @@ def _text(facts: Facts, inputs: Any) -> Tensor:
         say_cut([len(row) >= length for row in rows], length - 1)
         rows = [[*row[: length - 1], END] for row in rows]
     else:
-        cuts = words.cuts if isinstance(words, Pretrained) else lambda _: False
-        say_cut([len(row) > length or cuts(text) for row, text in zip(rows, texts, strict=True)], length)
+        pairs = zip(rows, texts, strict=True)  # a pretrained tokenizer cuts a text itself, before its last mark
+        say_cut(
+            [len(row) > length or isinstance(words, Pretrained) and words.cuts(text) for row, text in pairs], length
+        )
     return torch.from_numpy(padded(rows, length, words.size)).long()
 
 

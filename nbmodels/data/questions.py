@@ -17,6 +17,7 @@ from nbmodels.data.facts import Facts
 from nbmodels.data.text import BPE, END, START, Pretrained, known, padded, say_cut, tokenizer
 from nbmodels.errors import DataError, InputError
 
+WHOLE = 1 << 30  # tokens: more than any text has
 FORM = "Give a question and its text: predict RUN QUESTION TEXT, or {'question': …, 'text': …}."
 
 
@@ -117,9 +118,9 @@ def prepare_questions(facts: Facts, inputs: Any) -> list[tuple[str, Encoded]]:
     cut = tokenizer(facts.tokens or {})
     assert isinstance(cut, BPE)
     length = facts.fills["sequence_length"]
-    made = [(text, encode(cut, question, text, length)) for question, text in _asked(inputs)]
-    say_cut([max(end for _, end in each.spans) < len(text.rstrip()) for text, each in made], length)
-    return made
+    asked = list(_asked(inputs))
+    say_cut([len(encode(cut, *each, length=WHOLE).tokens) > length for each in asked], length)
+    return [(text, encode(cut, question, text, length)) for question, text in asked]
 
 
 def squad(content: Any, name: str) -> list[Question]:

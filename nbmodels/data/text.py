@@ -264,9 +264,9 @@ def padded(rows: Sequence[Sequence[int]], length: int, size: int) -> np.ndarray:
 def say_cut(too_long: Sequence[bool], length: int) -> None:
     """Say in one line which of the texts that a person gave are cut, and to how many tokens; nothing if none is."""
     count = sum(too_long)
-    what = "A text is" if len(too_long) == 1 else f"{count:,} of {len(too_long):,} texts are"
     if count:
-        print(f"{what} too long for the model: cut to the first {length:,} tokens")
+        what = "A text" if len(too_long) == 1 else f"{count:,} of {len(too_long):,} texts"
+        print(f"{what}: cut to the first {length:,} tokens, the model reads no more")
 
 
 def until_end(tokens: Sequence[int]) -> list[int]:

@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-TURN = 100.0  # the base of the angles; with the paper's 10,000 most pairs hardly turn within a short text, and git's
-# messages were learned a little less well (2.42 nats a token after 16 of 40 epochs, not 2.36)
+# The base of the angles by which heads are turned. With the paper's 10,000 most pairs hardly turn within a short text:
+# git's messages were learned a little less well (2.42 nats a token after 16 of 40 epochs, not 2.36; one seed each).
+TURN = 100.0
 Norm = Literal["pre", "post"]
 Kept = dict[nn.Module, tuple[Tensor, Tensor]]  # keys and values [B, H, S, D] that an attention need not make again
 

@@ -151,7 +151,7 @@ def test_sentences_with_classes(capsys):
     assert facts.task == "classification" and facts.kind == "text" and x.shape == (10, 6) and x.dtype == torch.long
     assert prepare(facts, "good unheardof").tolist() == [[*prepare(facts, "good")[0, :1].tolist(), 1, 0, 0, 0, 0]]
     assert prepare(facts, "good " * 7).shape == (1, 6)
-    assert capsys.readouterr().out == "A text is too long for the model: cut to the first 6 tokens\n"
+    assert capsys.readouterr().out == "A text: cut to the first 6 tokens, the model reads no more\n"
     by_column = first(pd.DataFrame({"text": SENTENCES, "label": [k % 2 for k in range(60)]}), target="label")[0]
     assert by_column.kind == "text" and by_column.columns == ("text",)
 

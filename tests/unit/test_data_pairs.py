@@ -193,9 +193,9 @@ def test_a_sentence_becomes_a_text(capsys):
     assert name(facts, y) == ["无法"]
     assert capsys.readouterr().out == ""
     assert prepare(facts, "file " * 50)[0, -1] == END
-    assert capsys.readouterr().out == "A text is too long for the model: cut to the first 11 tokens\n"
+    assert capsys.readouterr().out == "A text: cut to the first 11 tokens, the model reads no more\n"
     prepare(facts, ["file", "file " * 50])
-    assert capsys.readouterr().out == "1 of 2 texts are too long for the model: cut to the first 11 tokens\n"
+    assert capsys.readouterr().out == "1 of 2 texts: cut to the first 11 tokens, the model reads no more\n"
     with pytest.raises(DataError, match="empty.*sentence"):
         prepare(facts, "  ".strip())
 

@@ -319,7 +319,7 @@ def test_a_pretrained_tokenizers_marks_stay_when_a_text_is_cut(
     again = Pretrained(data.facts.tokens["json"])  # type: ignore[index]
     assert again.encode(texts[0])[-1] == 3  # so it is for new sentences
     assert prepare(data.facts, texts[:2]).shape == (2, 8)
-    assert capsys.readouterr().out == "1 of 2 texts are too long for the model: cut to the first 8 tokens\n"
+    assert capsys.readouterr().out == "1 of 2 texts: cut to the first 8 tokens, the model reads no more\n"
 
 
 # -- what a person sees
@@ -386,8 +386,8 @@ def test_questions_become_spans(tmp_path: Path, capsys: pytest.CaptureFixture[st
                 first, last = y[number]
                 assert text[made.spans[first][0] : made.spans[last][1]] == each.answer
         assert not capsys.readouterr().out
-        prepare_questions(facts, ("who?", "film " * 50))
-        assert capsys.readouterr().out == "A text is too long for the model: cut to the first 40 tokens\n"
+        prepare_questions(facts, [("who?", "film " * 50), ("who " * 50, "film w1"), ASKED[0][:2]])
+        assert capsys.readouterr().out == "2 of 3 texts: cut to the first 40 tokens, the model reads no more\n"
     short = encode(Pretrained.find(str(tmp_path)), ASKED[0].question, ASKED[0].text, 16)
     assert len(short.tokens) == 16 == len(short.spans) and short.tokens[-1] == 3
 
