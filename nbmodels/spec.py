@@ -35,6 +35,10 @@ class Training:
         compile: Compile the model with torch.compile first.
         save_steps: Steps between two checkpoints, at least 1.
         save_seconds: Seconds between two checkpoints, above 0; whichever comes first.
+        threads: Threads on the processor, at least 1; empty means this run's share of the cores, whoever else works.
+        deterministic: Deterministic algorithms only, and as many threads as at the first start: the same to the bit.
+        jobs: Runs at once on this machine, at least 1; more wait their turn; empty means as many as it carries.
+        retries: Times to go on by itself when the system has ended the run, at least 0.
     """
 
     epochs: int = 3
@@ -53,6 +57,10 @@ class Training:
     compile: bool = False
     save_steps: int = 1000
     save_seconds: float = 60.0
+    threads: int | None = None
+    deterministic: bool = False
+    jobs: int | None = None
+    retries: int = 0
 
 
 def check_device(name: str) -> str:

@@ -15,10 +15,6 @@ _GROUP_RATES = ("lr", "initial_lr", "max_lr", "min_lr")
 GRACE = 5.0  # seconds a validation may still take after a stop
 
 
-class StopNow(BaseException):
-    """Raised in the main thread by a signal when a step takes too long to wait for."""
-
-
 class Control(L.Callback):
     """Reads the pulse after every step; `stopped` says that the run was ended by hand.
 

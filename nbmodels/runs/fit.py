@@ -23,6 +23,7 @@ from nbmodels.runs.freeze import Freeze
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.pulse import Pulse
 from nbmodels.runs.record import Board, Recorder
+from nbmodels.runs.threads import Threads
 from nbmodels.spec import Spec, Training, check_device
 
 PRECISIONS = {"32": ("32-true", "32-bit"), "bf16": ("bf16-mixed", "bf16"), "16": ("16-mixed", "16-bit")}
@@ -57,8 +58,8 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     callbacks: list[L.Callback] = [randomness, recorder, control, saver]
     if training.freeze or training.unfreeze_at is not None:
         callbacks.append(Freeze(training.unfreeze_at))
+    callbacks.append(Threads(pulse, lambda trainer: device_words(trainer, training)))
     trainer = make_trainer(folder, training, board, callbacks)
-    pulse.tell(device=device_words(trainer, training))
     subject = torch.compile(model) if training.compile else model
     trainer.fit(subject, datamodule=data, ckpt_path=resume, weights_only=True)  # type: ignore[arg-type]
     return "stopped" if control.stopped else "finished"
@@ -87,6 +88,7 @@ def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: l
         precision=PRECISIONS[training.precision][0],  # type: ignore[arg-type]
         max_epochs=training.epochs,
         gradient_clip_val=training.clip,
+        deterministic=training.deterministic or None,
         callbacks=callbacks,
         plugins=[AtomicIO()],
         logger=board,

@@ -8,9 +8,11 @@
       metrics.jsonl    what came of it, one reading a line
       samples/         pictures and texts the model made, with index.jsonl
       checkpoints/     step-NNNNNNNN.ckpt
-      control.json     what is asked of it now: {"want": "run" | "pause" | "stop", "lr": [float, when it was asked]}
+      control.json     what is asked of it now: {"want": "run" | "pause" | "stop", "lr": [float, when it was asked],
+                       "first": when it was asked to be the first of the queue}
       test.json        the held-out figures, test.png their picture
       worker.log       everything the worker printed
+      worker.lock      held by the worker as long as it lives: one writer a folder
       events.out.tfevents.*   for TensorBoard
 
 This file alone knows these names. It imports no torch.
@@ -18,6 +20,7 @@ This file alone knows these names. It imports no torch.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -27,18 +30,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
+from nbmodels.runs import control_file, lock
 from nbmodels.runs.json_file import read_json, rows, write_json
+from nbmodels.runs.process import age, clock, process_started, worker_pid
 from nbmodels.spec import Spec
 
 SPEC, OBJECTS, FACTS, STATUS = "spec.yaml", "objects.pkl", "facts.json", "status.json"
 METRICS, CONTROL, LOG, TEST = "metrics.jsonl", "control.json", "worker.log", "test.json"
+LOCK = "worker.lock"
 SAMPLES, CHECKPOINTS = "samples", "checkpoints"
 
-ALIVE = ("starting", "running", "paused")  # states with a worker behind them
+ALIVE = ("starting", "waiting", "running", "paused")  # states with a worker behind them
 START_PATIENCE = 120.0  # seconds a worker may take to write its pid (a cold disk) before it counts as lost
 HEARTBEAT_PATIENCE = 30.0  # seconds without a heartbeat before a worker on another machine counts as lost
 
@@ -116,13 +120,22 @@ class RunFolder:
         """Whether a worker is behind the run now."""
         return self.state() in ALIVE
 
+    def worker(self, status: dict[str, Any] | None = None) -> int | None:
+        """The pid of the worker behind the run, if it may be sent a signal (see `worker_pid`)."""
+        return worker_pid(self.status() if status is None else status)
+
     def _somebody(self, status: dict[str, Any]) -> bool:
-        age = time.time() - status.get("heartbeat", 0)
+        """Whether a worker is there: its lock tells, then its process; of another machine only its heartbeat."""
+        if held := lock.held(self.file(LOCK)):
+            return True
         if status.get("host") not in (None, socket.gethostname()):
-            return age < HEARTBEAT_PATIENCE
-        if not status.get("pid"):
-            return age < START_PATIENCE
-        return process_started(status["pid"]) == status.get("process_started")
+            return age(status) < HEARTBEAT_PATIENCE
+        pid, started = status.get("pid"), status.get("process_started")
+        if not pid:
+            return age(status) < START_PATIENCE
+        if held is False and status.get("lock"):
+            return False  # it had the lock: what lives under its pid writes elsewhere, or this folder is a copy
+        return isinstance(pid, int) and bool(started) and process_started(pid) == started
 
     # -- what came of it
 
@@ -188,14 +201,15 @@ class RunFolder:
     # -- what is asked of it now
 
     def control(self) -> dict[str, Any]:
-        """What is asked of the worker: {"want": …, "lr": [rate, when it was asked] or None}."""
-        return {"want": "run", "lr": None, **read_json(self.file(CONTROL))}
+        """What is asked of the worker: {"want": …, "lr": [rate, when it was asked] or None, "first": when or None}."""
+        return control_file.read(self.file(CONTROL))[0]
 
-    def ask(self, want: str | None = None, lr: float | None = None) -> None:
+    def ask(self, want: str | None = None, lr: float | None = None, first: bool = False) -> None:
         """Ask the worker for something; the worker only reads this, so nothing that is asked is ever lost."""
         asked = self.control()
         asked["want"] = want or asked["want"]
         asked["lr"] = [lr, time.time()] if lr is not None else asked["lr"]
+        asked["first"] = time.time() if first else asked["first"]
         write_json(self.file(CONTROL), asked)
 
 
@@ -235,6 +249,7 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
         part.joinpath(SPEC).write_text(spec.to_yaml(), "utf-8")
         if objects is not None:
             part.joinpath(OBJECTS).write_bytes(objects)
+        part.joinpath(LOCK).touch()
         write_json(part / STATUS, _first_status(spec))
         part.rename(target)
     except OSError as error:
@@ -245,6 +260,15 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
             "Choose another place: %config BigModel.runs = '…'",
         ) from None
     return RunFolder(target)
+
+
+def discard(folder: RunFolder) -> None:
+    """Take away a run that came to nothing, once; one that has been resumed since stays."""
+    if folder.status().get("barren") and folder.state() == "failed":
+        aside = folder.path.with_name(f".{folder.name}.{os.getpid()}.deleted")
+        with contextlib.suppress(OSError):
+            folder.path.rename(aside)  # out of sight at once, then off the disk
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _first_status(spec: Spec) -> dict[str, Any]:
@@ -258,22 +282,13 @@ def _first_status(spec: Spec) -> dict[str, Any]:
         "version": nbmodels.__version__,
         "state": "starting",
         "started": now,
-        "heartbeat": now,
+        **clock(),
         "host": socket.gethostname(),
         "epoch": 0,
         "epochs": spec.training.epochs,
         "step": 0,
         "metrics": {},
     }
-
-
-def process_started(pid: int) -> float | None:
-    """When the process began, None when there is none: a pid alone may have been given to another."""
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time(), 2)
-    except psutil.Error:
-        return None
 
 
 def _made(path: Path) -> float:

@@ -21,8 +21,19 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Replace a JSON file atomically: a reader sees the old one or the new one."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    part.write_text(json.dumps(values, ensure_ascii=False, allow_nan=True), "utf-8")
-    part.replace(path)
+    try:
+        part.write_text(json.dumps(values, ensure_ascii=False, allow_nan=True), "utf-8")
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def overwrite_json(path: Path, values: dict[str, Any]) -> None:
+    """Write over a JSON file where it lies: on a full disk its own blocks are the only ones to be had."""
+    content = json.dumps(values, ensure_ascii=False).encode()
+    with path.open("r+b") as file:
+        file.write(content.ljust(os.fstat(file.fileno()).st_size))  # JSON may end in spaces
 
 
 def rows(content: bytes) -> list[dict[str, Any]]:

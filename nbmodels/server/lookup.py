@@ -16,8 +16,8 @@ from nbmodels.spec import Spec
 NUMBER = (int, float)
 KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("epoch", "epochs", "step", "steps", "left", "seconds", "samples_per_second", "lr"), NUMBER),
-    **dict.fromkeys(("started", "heartbeat", "process_started"), NUMBER),
-    **dict.fromkeys(("state", "host"), str),
+    **dict.fromkeys(("started", "heartbeat", "uptime"), NUMBER),
+    **dict.fromkeys(("state", "host", "process_started", "boot"), str),
     **dict.fromkeys(("memory", "error"), dict),
     "pid": int,
 }  # what this version makes of a status; a newer one may mean something else by the same word

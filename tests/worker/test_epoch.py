@@ -123,6 +123,7 @@ def test_training_has_no_option_that_the_loop_does_not_know() -> None:
     """A new option of the training may change a step: look at runs/epoch.py, then add it here."""
     known = {
         "epochs", "batch_size", "lr", "optimizer", "schedule", "weight_decay", "clip", "precision", "device", "seed",
-        "limit", "freeze", "unfreeze_at", "compile", "save_steps", "save_seconds",
+        "limit", "freeze", "unfreeze_at", "compile", "save_steps", "save_seconds", "threads", "deterministic", "jobs",
+        "retries",
     }  # fmt: skip
     assert {field.name for field in dataclasses.fields(Training)} == known
