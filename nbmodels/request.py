@@ -20,6 +20,7 @@ from nbmodels.names import Thing, find_data, find_model, look
 from nbmodels.option import Option, Style, make
 from nbmodels.options import Description, read_dataclass, read_source
 from nbmodels.runs import folder
+from nbmodels.runs.gpus import check_here
 from nbmodels.spec import Spec, Training, check_device
 
 COMMON: tuple[Option, ...] = (
@@ -100,7 +101,7 @@ def build_spec(
     check_fit(found, seen, common.get("task"))
     bring_tokens(found, source, groups)
     check_data(source.reference, groups["data"], common.get("task"), source.obj)
-    check_device(groups["training"].get("device", "auto"))
+    check_here(check_device(groups["training"].get("device", "auto")))
     usual = recipe(found, common.get("task") or seen.described.task)
     if "lr" in groups["model"]:  # typed: no recipe's rate stands above it
         usual.pop("lr", None)

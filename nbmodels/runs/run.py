@@ -97,7 +97,12 @@ class Run:
         return self
 
     def resume(self) -> Run:
-        """Go on: at once after a pause, from the newest checkpoint after a stop, an error or a lost worker."""
+        """Go on: at once after a pause, from the newest checkpoint after a stop, an error or a lost worker.
+
+        One that waits for its turn becomes the next.
+        """
+        if self.state == "waiting":
+            return self.first()
         if self.state == "finished":
             raise RunError(
                 f"{self.name} has finished", f"To train it more: %bigmodel train {self.spec.model} --from {self.name}"
