@@ -24,7 +24,7 @@ from nbmodels.runs.process import clock, process_started
 PERIOD = 0.2  # seconds; the viewers draw no faster
 HEARTBEAT = 1.0  # seconds between writes when nothing changed
 GRACE = 6.0  # seconds that a step may take after the system has told the worker to end: docker stop kills after ten
-BY_SYSTEM, MOVED_AWAY = "stopped by the system", "the folder was moved"
+BY_SYSTEM, MOVED_AWAY, DELETED_AWAY = "stopped by the system", "the folder was moved", "the folder was deleted"
 
 
 class Pulse:
@@ -117,6 +117,17 @@ class Pulse:
         """The system has told the worker to end."""
         self._end(BY_SYSTEM)
 
+    def watch_folder(self) -> None:
+        """Look whether the folder is where it was; one that was moved or deleted ends the run."""
+        found = self._watch.look()
+        if found == MOVED and self._watch.moved_to:
+            self.folder.path = self._watch.moved_to  # what is still to be said is said there
+            print(f"The folder was moved to {self.folder.path}: the training ends.", flush=True)
+            self._end(MOVED_AWAY)
+        elif found == DELETED:
+            self.gone = True
+            self._end(DELETED_AWAY)
+
     def _end(self, why: str) -> None:
         self._why = self._why or why
         self._told_at = self._told_at or time.monotonic()
@@ -144,7 +155,7 @@ class Pulse:
         now = time.monotonic()
         if now - self._looked > HEARTBEAT:
             self._looked = now
-            self._watch_folder()
+            self.watch_folder()
             if self.share.entry.state != registry.WAITING:
                 self.share.look()
             if (cores := self.share.words()) != self.get("cores"):
@@ -154,16 +165,6 @@ class Pulse:
         if self._told_at and now - self._told_at > GRACE:
             self._told_at = None
             self.interrupt()
-
-    def _watch_folder(self) -> None:
-        found = self._watch.look()
-        if found == MOVED and self._watch.moved_to:
-            self.folder.path = self._watch.moved_to  # what is still to be said is said there
-            print(f"The folder was moved to {self.folder.path}: the training ends.", flush=True)
-            self._end(MOVED_AWAY)
-        elif found == DELETED:
-            self.gone = True
-            self._end("the folder was deleted")
 
     def _read_control(self) -> None:
         try:
