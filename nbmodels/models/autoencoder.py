@@ -48,6 +48,7 @@ class Autoencoder(L.LightningModule):
     metric = "loss"
     default_data = "digits"
     recipe = {"epochs": 30, "batch_size": 32, "schedule": "cosine", "precision": "auto"}
+    head_layers = ()
     paper = "Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks"
     formula = r"\hat x = g(f(x)), \qquad L = \tfrac{1}{CS^2} \lVert x - \hat x \rVert^2"
 

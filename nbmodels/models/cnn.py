@@ -81,6 +81,7 @@ class CNN(L.LightningModule):
     metric = "accuracy"
     default_data = "digits"
     recipe = {"epochs": 8, "batch_size": 32, "schedule": "one-cycle", "precision": "auto"}
+    head_layers = ("head",)
     paper = "LeCun et al. 1998, Gradient-based learning applied to document recognition"
     formula = r"h_l = \mathrm{relu}(\mathrm{maxpool}(W_l * h_{l-1} + b_l))"
 

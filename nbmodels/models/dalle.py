@@ -82,6 +82,7 @@ class DALLE(L.LightningModule):
     metric = "loss"
     default_data = "captioned-digits"
     recipe = {"epochs": 50, "batch_size": 64, "schedule": "one-cycle", "clip": 1.0}
+    head_layers = ()  # of two networks that learn one after the other
     paper = "Ramesh et al. 2021, Zero-shot text-to-image generation"
     formula = (
         r"-\log p(x \mid y) \le \mathbb{E}_{z \sim q(z|x)} \left[ -\log p(x \mid z) \right] - \sum_{i=1}^{N} "

@@ -41,6 +41,7 @@ class Linear(L.LightningModule):
     metric = "accuracy"  # in a regression the instance says "mae"
     default_data = "digits"
     recipe = {"epochs": 20, "batch_size": 32, "schedule": "cosine"}
+    head_layers = ()  # it is one layer
     paper = "Cox 1958, The regression analysis of binary sequences"
     formula = r"p(y = k \mid x) = \mathrm{softmax}(W x + b)_k, \qquad \hat y = W x + b"
 

@@ -51,6 +51,7 @@ class LLM(L.LightningModule):
     metric = "loss"
     default_data = "pydoc"
     recipe = {"epochs": 1, "batch_size": 4, "schedule": "cosine", "clip": 1.0}
+    head_layers = ()  # LoRA holds the published weights still as it is
     paper = "Hu et al. 2021, LoRA: low-rank adaptation of large language models"
     formula = r"h = W x + \tfrac{\alpha}{r} B A x"
     brings_tokens = True

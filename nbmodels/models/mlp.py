@@ -70,6 +70,7 @@ class MLP(L.LightningModule):
     metric = "accuracy"  # in a regression the instance says "mae"
     default_data = "digits"
     recipe = {"epochs": 15, "batch_size": 64, "schedule": "one-cycle"}
+    head_layers = ("network.-1", "center", "spread", "measured")
     paper = "Rumelhart et al. 1986, Learning representations by back-propagating errors"
     formula = r"h_l = \phi(W_l h_{l-1} + b_l), \qquad \hat y = W h_L + b"
 

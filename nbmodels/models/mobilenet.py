@@ -171,6 +171,7 @@ class MobileNet(L.LightningModule):
     metric = "accuracy"
     default_data = "fashion-mnist"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle"}
+    head_layers = ("classifier",)
     paper = "Sandler et al. 2018, MobileNetV2: inverted residuals and linear bottlenecks"
     formula = r"h_l = h_{l-1} + W_l\, \mathrm{relu6}(D_l * \mathrm{relu6}(U_l\, h_{l-1}))"
 

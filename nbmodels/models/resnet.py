@@ -104,6 +104,7 @@ class ResNet(L.LightningModule):
     metric = "accuracy"
     default_data = "fashion-mnist"
     recipe = {"epochs": 5, "batch_size": 128, "schedule": "one-cycle"}
+    head_layers = ("fc",)
     paper = "He et al. 2015, Deep residual learning for image recognition"
     formula = r"h_l = \mathrm{relu}(F_l(h_{l-1}) + h_{l-1})"
 

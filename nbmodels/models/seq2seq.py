@@ -104,6 +104,7 @@ class Seq2Seq(L.LightningModule):
     metric = "loss"
     default_data = "git-messages"
     recipe = {"epochs": 16, "batch_size": 64, "schedule": "one-cycle", "clip": 10.0}
+    head_layers = ()  # what it ends with is the embedding that it begins with
     paper = "Bahdanau, Cho and Bengio 2015, Neural machine translation by jointly learning to align and translate"
     formula = r"c_t = \sum_s \alpha_{ts} h_s, \quad \alpha_{ts} = \mathrm{softmax}_s\left(s_t^\top W h_s\right)"
 

@@ -62,6 +62,7 @@ class Transformer(L.LightningModule):
     default_data = "git-messages"
     recipe = {"epochs": 40, "batch_size": 32, "schedule": "cosine", "clip": 10.0}
     recipe_for = {"summarisation": {"epochs": 3, "lr": 4e-3}, "classification": {"epochs": 4, "lr": 1e-3, "clip": 1.0}}
+    head_layers = {"classification": ("head",), "translation": (), "summarisation": ()}  # the embedding
     paper = "Vaswani et al. 2017, Attention is all you need"
     formula = r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V"
 

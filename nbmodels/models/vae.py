@@ -85,6 +85,7 @@ class VAE(L.LightningModule):
     metric = "loss"
     default_data = "fashion-mnist"
     recipe = {"epochs": 15, "batch_size": 128, "schedule": "one-cycle", "precision": "auto"}
+    head_layers = ()
     paper = "Kingma & Welling 2013, Auto-encoding variational Bayes"
     formula = (
         r"L = -\mathbb{E}_{z \sim q(z|x)} \log p(x|z) + \beta \, D_{KL}(q(z|x) \,\Vert\, \mathcal{N}(0, I)), \quad "
