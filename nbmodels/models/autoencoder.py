@@ -95,7 +95,7 @@ class Autoencoder(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the mean squared error of a pixel; what the pictures show (y) is not looked at."""
         x, _ = batch
-        loss = F.mse_loss(self(x), x)
+        loss = F.mse_loss(self(x).float(), x)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         return loss
 

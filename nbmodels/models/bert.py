@@ -197,7 +197,7 @@ class BERT(L.LightningModule):
             y = batch[0].gather(1, places)
         else:
             hidden = self.read(x)
-        logits = self.judge(hidden, x)
+        logits = self.judge(hidden, x).float()
         if self.task == "question-answering":
             right = (self.span(logits, x) == y).all(dim=1).sum()
             logits, count = logits.transpose(1, 2), torch.tensor(len(x))  # an answer is of two ends, right together

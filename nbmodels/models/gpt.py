@@ -221,7 +221,7 @@ class GPT(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy of a token in nats."""
         x, y = batch
-        loss = F.cross_entropy(self(x).flatten(0, 1), y.flatten())  # [B·T, V] against [B·T]
+        loss = F.cross_entropy(self(x).flatten(0, 1).float(), y.flatten())  # [B·T, V] against [B·T]
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         return loss
 

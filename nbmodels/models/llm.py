@@ -148,7 +148,7 @@ class LLM(L.LightningModule):
     def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The cross-entropy of a token in nats."""
         x, y = batch
-        return F.cross_entropy(self(x).flatten(0, 1), y.flatten())  # [B·T, V] against [B·T]
+        return F.cross_entropy(self(x).flatten(0, 1).float(), y.flatten())  # [B·T, V] against [B·T]
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the loss."""

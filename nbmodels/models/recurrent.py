@@ -172,7 +172,7 @@ class Recurrent(L.LightningModule):
     def judge(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None, Tensor]:
         """Cross-entropy in nats, share of right answers (None to write), how many; those of -100 do not count."""
         x, y = batch
-        logits = self(x).flatten(0, -2)  # [B, K], or [B·T, K] of the tags, [B·T, V] of the tokens
+        logits = self(x).flatten(0, -2).float()  # [B, K], or [B·T, K] of the tags, [B·T, V] of the tokens
         y = y.flatten()
         count = (y != -100).sum()
         loss = F.cross_entropy(logits, y)

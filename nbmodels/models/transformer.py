@@ -202,7 +202,7 @@ class Transformer(L.LightningModule):
             logits, smoothing = self(x), 0.0  # [B, K]
         else:
             (logits, y), smoothing = self.foretell(x, y), self.hparams["label_smoothing"]
-        chances = logits.log_softmax(dim=1)
+        chances = logits.float().log_softmax(dim=1)  # whole floats also in mixed precision
         loss = F.nll_loss(chances, y)
         self.log(f"{stage}/loss", loss, batch_size=len(y))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(y))

@@ -145,7 +145,7 @@ class VGG(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy in nats."""
         x, y = batch
-        logits = self(x)  # [B, K]
+        logits = self(x).float()  # [B, K]; whole floats also in mixed precision
         loss = F.cross_entropy(logits, y)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(x))

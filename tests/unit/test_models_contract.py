@@ -236,6 +236,41 @@ def test_a_trainer_fits_and_tests_it(name: str, tmp_path: Path) -> None:
         assert float(metrics["test/perplexity"]) == pytest.approx(math.exp(float(metrics["test/loss"])), rel=1e-5)
 
 
+OBJECTIVES = [{}, {"label_smoothing": 0.2}, {"beta": 3.0}]  # what is learned from may be more than what is logged
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+@pytest.mark.parametrize(("name", "task"), TASKS)
+def test_training_and_validation_log_the_same_quantities(name: str, task: str, objective: dict[str, Any]) -> None:
+    if any(option not in read_source(MODELS[name]) for option in objective):
+        return
+    model = model_for(name, task, **objective).eval()
+    if name == "dalle":  # one whose transformer no longer finds all codes as likely
+        torch.nn.init.normal_(model.head.weight)  # type: ignore[union-attr, arg-type]
+    batch, logged = task_batch(name, task), {}
+    model.log = lambda figure, value, **_: logged.update({figure: float(value)})  # type: ignore[method-assign, assignment]
+    for step in (model.training_step, model.validation_step, model.test_step):
+        torch.manual_seed(0)  # the same gaps of BERT, the same codes of a VAE
+        step(batch, 0)  # type: ignore[operator]
+    assert {"train/loss", "val/loss", "test/loss"} <= set(logged)
+    for figure, value in logged.items():
+        for stage in ("val", "test") if figure.startswith("train/") else ():
+            assert logged[figure.replace("train", stage)] == pytest.approx(value, rel=1e-6), figure
+
+
+@pytest.mark.parametrize(("name", "task"), TASKS)
+def test_losses_are_whole_floats_in_mixed_precision(name: str, task: str) -> None:
+    """bfloat16 keeps three digits: a sum over many, a logarithm or an exponential in it is no figure to show."""
+    model, batch = model_for(name, task).eval(), task_batch(name, task)
+    logged: dict[str, Any] = {}
+    model.log = lambda figure, value, **_: logged.update({figure: value})  # type: ignore[method-assign, assignment]
+    with torch.autocast("cpu", torch.bfloat16):
+        loss: Any = model.training_step(batch, 0)
+        model.validation_step(batch, 0)
+    assert loss.dtype == torch.float32
+    assert {figure: value.dtype for figure, value in logged.items() if value.dtype != torch.float32} == {}
+
+
 @pytest.mark.parametrize("name", ["linear", "mlp", "cnn", "vgg", "resnet", "mobilenet", *RECURRENT])
 def test_predictions_are_probabilities(name: str) -> None:
     model = load(name)(**SIZES[name]).eval()
