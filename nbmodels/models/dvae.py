@@ -35,7 +35,7 @@ def soften(logits: Tensor, temperature: float, straight: bool = False) -> Tensor
 
 def from_uniform(logits: Tensor) -> Tensor:
     """Kullback-Leibler divergence of the choices [B, K, G, G] from even ones, in nats a picture: [B]."""
-    chances = logits.log_softmax(dim=1)
+    chances = logits.float().log_softmax(dim=1)  # whole floats also in mixed precision
     return (chances.exp() * (chances + math.log(logits.shape[1]))).sum(dim=(1, 2, 3))
 
 
@@ -117,4 +117,4 @@ class DiscreteVAE(nn.Module):
 
 def lost(logits: Tensor, x: Tensor) -> Tensor:
     """-log p(x) in nats a picture, of logits and pictures [B, C, S, S]: a grey pixel is the chance of a white one."""
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+    return F.binary_cross_entropy_with_logits(logits.float(), x, reduction="sum") / len(x)

@@ -65,6 +65,7 @@ class GRU(Recurrent):
     default_data = "movie-reviews"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle"}
     recipe_for = {"language-modelling": {"epochs": 1, "lr": 1e-2}}
+    head_layers = ("head",)
     paper = "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder for statistical MT"
     formula = (
         r"r, z = \sigma(W x_t + U h_{t-1} + b), \quad n = \tanh(W_n x_t + b_n + r \odot (U_n h_{t-1} + c_n)), \quad "

@@ -64,6 +64,7 @@ class LSTM(Recurrent):
     default_data = "movie-reviews"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle"}
     recipe_for = {"language-modelling": {"epochs": 1, "lr": 1e-2}}
+    head_layers = ("head",)
     paper = "Hochreiter & Schmidhuber 1997, Long short-term memory"
     formula = (
         r"i, f, o = \sigma(W x_t + U h_{t-1} + b), \quad g = \tanh(W_g x_t + U_g h_{t-1} + b_g), \quad "

@@ -63,6 +63,7 @@ class RNN(Recurrent):
     default_data = "movie-reviews"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle", "clip": 1.0}
     recipe_for = {"language-modelling": {"epochs": 1, "lr": 1e-2}}
+    head_layers = ("head",)
     paper = "Elman 1990, Finding structure in time"
     formula = r"h_t = \tanh(W_{hh} h_{t-1} + W_{xh} x_t + b)"
 
