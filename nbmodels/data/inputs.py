@@ -5,7 +5,6 @@ B inputs at once.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from nbmodels.data.picture_inputs import prepare_pictures
 from nbmodels.data.pictures import Drawings
 from nbmodels.data.row_inputs import prepare_rows
 from nbmodels.data.shapes import as_array
-from nbmodels.data.text import END, Pretrained, decoded, padded, say_cut, tokenizer
+from nbmodels.data.text import END, Pretrained, Tokenizer, beginning, decoded, padded, say_cut, tokenizer
 from nbmodels.errors import DataError
 
 
@@ -66,7 +65,7 @@ def name(facts: Facts, outputs: Tensor, inputs: Any = None) -> Any:
     if facts.task == "tagging":
         tags = outputs.argmax(-1) if outputs.is_floating_point() else outputs
         rows = [[class_name(facts, tag) for tag in row] for row in tags.tolist()]
-        if inputs is None or isinstance(inputs, Tensor) or facts.tokens is None:
+        if inputs is None or facts.tokens is None or _numbers(inputs) is not None:
             return rows
         words = tokenizer(facts.tokens)
         pieces = [words.pieces(text) for text in _texts(inputs)]
@@ -104,30 +103,58 @@ def _chances(outputs: Tensor) -> Tensor:
 
 
 def _text(facts: Facts, inputs: Any) -> Tensor:
-    if isinstance(inputs, Tensor) and not inputs.is_floating_point():
-        return inputs[None] if inputs.ndim == 1 else inputs  # token numbers already
+    numbers = _numbers(inputs)
+    if numbers is not None:
+        return numbers
     if facts.tokens is None:
         raise DataError(
-            "The model was trained on token numbers, and words cannot be made of them", "Give a tensor of them."
+            "The model was trained on token numbers, and words cannot be made of them", "Give whole numbers."
         )
-    words, texts = tokenizer(facts.tokens), _texts(inputs)
-    rows = [words.encode(text) for text in texts]
+    words, texts = tokenizer(facts.tokens), _texts(inputs, facts)
     if facts.task == "language-modelling":
+        rows = [words.encode(text) for text in texts]
         return _beginnings([row or words.encode("\n") or [0] for row in rows])  # nothing to begin with: begin a line
     length = facts.fills["sequence_length"]
     if facts.task == "text-to-image":
         check_captions(words, texts, length)
     elif facts.task in WRITTEN:
-        if not all(rows):
-            raise DataError("The text is empty", "Give a sentence.")
-        say_cut([len(row) >= length for row in rows], length - 1)
-        rows = [[*row[: length - 1], END] for row in rows]
-    else:
-        pairs = zip(rows, texts, strict=True)  # a pretrained tokenizer cuts a text itself, before its last mark
-        say_cut(
-            [len(row) > length or isinstance(words, Pretrained) and words.cuts(text) for row, text in pairs], length
-        )
+        return _sources(words, texts, length)
+    rows = [words.encode(text if facts.task == "tagging" else beginning(words, text, length)) for text in texts]
+    say_cut([_is_cut(words, text, row, length) for text, row in zip(texts, rows, strict=True)], length)
     return torch.from_numpy(padded(rows, length, words.size)).long()
+
+
+def _is_cut(words: Tokenizer, text: str, row: list[int], length: int) -> bool:
+    if isinstance(words, Pretrained):  # it cuts a text itself, before its last mark
+        return words.cuts(text)
+    return len(row) > length or len(beginning(words, text, length)) < len(text)
+
+
+def _numbers(inputs: Any) -> Tensor | None:
+    """Token numbers that a person made, of one text or several; None of words."""
+    if isinstance(inputs, str) or not len(inputs) or (isinstance(inputs, (list, tuple)) and isinstance(inputs[0], str)):
+        return None
+    if hasattr(inputs, "columns"):
+        return None
+    array = as_array(inputs, "The input")
+    if array.dtype.kind in "bfc":
+        raise DataError(f"The input holds {array.dtype}, and token numbers are whole", "Give texts, or whole numbers.")
+    if array.dtype.kind not in "iu":
+        return None
+    made = torch.from_numpy(array.astype(np.int64))
+    return made[None] if made.ndim == 1 else made
+
+
+def _sources(words: Tokenizer, texts: list[str], length: int) -> Tensor:
+    """Texts to be translated or summed up, each with END, as `pairs` cuts them."""
+    rows = [words.encode(text.strip()) for text in texts]
+    if not all(rows):
+        which = next(number for number, row in enumerate(rows, start=1) if not row)
+        raise DataError(
+            "The text is empty" if len(rows) == 1 else f"Text {which} of {len(rows)} is empty", "Give a sentence."
+        )
+    say_cut([len(row) >= length for row in rows], length - 1)
+    return torch.from_numpy(padded([[*row[: length - 1], END] for row in rows], length, words.size)).long()
 
 
 def _beginnings(rows: list[list[int]]) -> Tensor:
@@ -138,5 +165,8 @@ def _beginnings(rows: list[list[int]]) -> Tensor:
     return torch.tensor(rows)
 
 
-def _texts(inputs: Any) -> list[str]:
+def _texts(inputs: Any, facts: Facts | None = None) -> list[str]:
+    """One text or several, also as the column of a frame that the training data's texts came from."""
+    if facts and facts.columns and hasattr(inputs, "columns") and facts.columns[0] in inputs:
+        inputs = inputs[facts.columns[0]]
     return [inputs] if isinstance(inputs, str) else [str(text) for text in inputs]

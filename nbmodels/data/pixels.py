@@ -72,7 +72,7 @@ def white_of(facts: Facts, pixels: np.ndarray, ranged: bool = False) -> float | 
     if full and (black < 0 or white <= 1 or white > full):
         return full
     lowest, highest = float(pixels.min()), float(pixels.max())
-    if kind == "f" and -1 < lowest and highest < 2:
+    if kind == "f" and lowest > -1 and highest < 2:
         return 1.0
     if black >= 0 and highest >= 2 * white:
         return next((each for each in FULL.values() if highest <= each), None)

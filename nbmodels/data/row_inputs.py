@@ -22,9 +22,8 @@ def prepare_rows(facts: Facts, inputs: Any) -> Tensor:
     Raises:
         DataError: A column is missing, or the rows are of another width, or a cell is empty.
     """
-    rows = _columns(facts, inputs)
-    if rows is None:
-        rows = _array(facts, inputs)
+    columns = _columns(facts, inputs)
+    rows = _array(facts, inputs) if columns is None else columns
     if not isinstance(rows, np.ndarray):
         _say_unseen(facts, rows)
     return torch.from_numpy(table_numbers(facts, rows))
