@@ -15,6 +15,7 @@ from nbmodels.data.facts import WRITTEN, Facts
 from nbmodels.data.language import language
 from nbmodels.data.pairs import pairs
 from nbmodels.data.pictures import channels_first, picture_facts
+from nbmodels.data.pixels import stored
 from nbmodels.data.sentences import sentences
 from nbmodels.data.shapes import Parts, Values, unpack
 from nbmodels.data.table import check_finite, spread, table_facts, table_numbers
@@ -89,9 +90,9 @@ class Arrays:
             fills = class_fills(said, y, classes)
         known: dict[str, Any] = {"name": name, "task": said, "classes": classes, "target": parts.target}
         if isinstance(parts.x, np.ndarray) and parts.x.ndim > 2:
-            x = channels_first(parts.x, name if parts.bare else "X")
+            x, values = stored(channels_first(parts.x, name if parts.bare else "X"))
             made = picture_facts(x)
-            return Facts(**known, **made | {"fills": made["fills"] | fills}), x, y
+            return Facts(**known, **values, **made | {"fills": made["fills"] | fills}), x, y
         if self.tokens == "numbers":
             return self._numbers(parts.x, y, known, fills)
         facts, x = self._table(parts.x, known)

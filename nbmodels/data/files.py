@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,13 +11,14 @@ import numpy as np
 
 from nbmodels.data.arrays import Arrays
 from nbmodels.data.dataset import DataSet
-from nbmodels.data.pictures import find_pictures, is_grey, read_picture
+from nbmodels.data.npz import ARRAYS, check_size, read_arrays
+from nbmodels.data.picture_folder import read_folder
+from nbmodels.data.pictures import find_pictures
 from nbmodels.data.questions import SHAPE, Question, is_squad, questions, squad
 from nbmodels.errors import DataError, UnknownName, nearest
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 TEXTS = frozenset({".txt", ".md", ".rst", ".py", ".tex", ".html", ".json", ".log", ""})
-LARGEST = 64  # pixels a side, unless the user says more: what trains in a notebook
 
 
 class Files:
@@ -35,6 +36,7 @@ class Files:
         test: Share of the samples to test on, in [0, 1).
         tokens: What a token of a text is; empty means words for sentences, characters for one long text.
         sequence_length: Tokens that are read of a text at once, at least 1; empty means 40, or 64 of one long text.
+        skip_broken: Train without the pictures that cannot be read, and say how many and which they are.
     """
 
     ships = False
@@ -48,8 +50,9 @@ class Files:
         test: float = 0.1,
         tokens: Literal["words", "characters", "bpe"] | None = None,
         sequence_length: int | None = None,
+        skip_broken: bool = False,
     ) -> None:
-        self.image_size = image_size
+        self.image_size, self.skip_broken = image_size, skip_broken
         self.arrays = Arrays(target, standardise, val, test, tokens, sequence_length)
 
     def load(self, path: str, task: str | None = None) -> DataSet:
@@ -71,7 +74,8 @@ class Files:
             return
         files, classes = find_pictures(place)
         _several(place, classes)
-        self._read(files[:1])
+        if not self.skip_broken:
+            read_folder(files[:1], self.image_size)
 
     def _questions(self, name: str, asked: list[Question]) -> DataSet:
         """Questions, cut as the options say."""
@@ -85,14 +89,12 @@ class Files:
         """Pictures [N, C, S, S] with their classes, or alone."""
         files, classes = find_pictures(folder)
         _several(folder, classes)
-        pictures = self._read(files)
-        return (pictures, np.array(classes)) if classes else pictures
-
-    def _read(self, files: list[Path]) -> np.ndarray:
-        channels = 1 if all(is_grey(file) for file in files[:16]) else 3
-        size = self.image_size or min(LARGEST, *read_picture(files[0], None, channels).shape[1:])
-        with ThreadPoolExecutor(4) as pool:
-            return np.stack(list(pool.map(lambda file: read_picture(file, size, channels), files)))
+        pictures, read = read_folder(files, self.image_size, self.skip_broken)
+        if not classes:
+            return pictures
+        classes = [classes[number] for number in read]
+        _several(folder, classes)
+        return pictures, np.array(classes)
 
 
 def _place(path: str) -> Path:
@@ -125,18 +127,26 @@ def read_questions(file: Path) -> list[Question] | None:
     return squad(content, file.name) if is_squad(content) else None
 
 
-def read_file(file: Path) -> Any:
-    """A CSV as a DataFrame, anything else as text."""
+def read_file(file: Path, words: Sequence[str] = ()) -> Any:
+    """A CSV as a DataFrame, .npy and .npz as arrays, anything else as text.
+
+    Args:
+        file: What to read.
+        words: Columns of a CSV that hold words, even if these few look like numbers.
+
+    Raises:
+        DataError: It is not there, is empty or broken, or would not fit into memory.
+    """
+    if not file.exists():
+        raise DataError(f"There is no file {file}")
     if not file.stat().st_size:
         raise DataError(f"{file} is empty", "Give it content.")
+    if file.suffix.lower() in ARRAYS:
+        return read_arrays(file)
+    check_size(file, file.stat().st_size)
     separator = TABLES.get(file.suffix.lower())
     if separator:
-        return _table(file, separator)
-    if file.suffix.lower() == ".npz":
-        with np.load(file) as arrays:
-            return dict(arrays)
-    if file.suffix.lower() == ".npy":
-        return np.load(file)
+        return _table(file, separator, words)
     if file.suffix.lower() not in TEXTS:
         raise DataError(f"{file} is no kind of file that can be read", "Give a folder of pictures, .csv, .npz or .txt.")
     try:
@@ -145,10 +155,10 @@ def read_file(file: Path) -> Any:
         raise DataError(f"{file} is no text in UTF-8", "Save it as UTF-8 first.") from None
 
 
-def _table(file: Path, separator: str) -> Any:
+def _table(file: Path, separator: str, words: Sequence[str]) -> Any:
     import pandas as pd
 
     try:
-        return pd.read_csv(file, sep=separator, skipinitialspace=True)
+        return pd.read_csv(file, sep=separator, skipinitialspace=True, dtype=dict.fromkeys(words, str))
     except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{file} cannot be read as a table: {str(error).splitlines()[0]}", "Mend that line.") from None

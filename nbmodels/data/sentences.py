@@ -10,7 +10,7 @@ import numpy as np
 from nbmodels.data import weights
 from nbmodels.data.dataset import DataSet, cut, even_order
 from nbmodels.data.facts import Facts
-from nbmodels.data.text import Characters, Pretrained, Tokenizer, Words, known, padded
+from nbmodels.data.text import Characters, Pretrained, Tokenizer, Words, beginning, known, padded
 from nbmodels.errors import InputError
 
 Unit = Literal["words", "characters"] | str
@@ -45,8 +45,7 @@ def sentences(
     order = even_order(labels)
     held = round(len(texts) * val), round(len(texts) * test)
     words = _tokenizer(tokens, (texts[number] for number in order[sum(held) :]), length, vocabulary)
-    longest = length if tokens == "characters" else 40 * length  # what is cut off in any case need not be read
-    x = padded([words.encode(text[:longest]) for text in texts], length, words.size)
+    x = padded([words.encode(beginning(words, text, length)) for text in texts], length, words.size)
     facts = Facts(
         name=name,
         kind="text",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,12 @@ def unpack(name: str, obj: Any, target: str | None = None, task: str | None = No
     x = _joined([part.x for part in made.values()])
     y = None if train.y is None else np.concatenate([part.y for part in made.values() if part.y is not None])
     return Parts(x, y, tuple(spans), train.target, train.classes, train.columns, bare=train.bare)
+
+
+def features(values: Any, columns: Container[str] = ()) -> Any:
+    """X of a dict of X and y, such as a .npz holds; anything else as it is, as are columns that are called so."""
+    found = next((key for key in XS if key in values and key not in columns), None) if type(values) is dict else None
+    return values if found is None else values[found]
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
