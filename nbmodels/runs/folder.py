@@ -173,6 +173,8 @@ class RunFolder:
             "left",
             "device",
             "started",
+            "why",
+            "queue",
         )
         return {
             "name": self.name,
