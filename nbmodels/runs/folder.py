@@ -38,7 +38,7 @@ SPEC, OBJECTS, FACTS, STATUS = "spec.yaml", "objects.pkl", "facts.json", "status
 METRICS, CONTROL, LOG, TEST = "metrics.jsonl", "control.json", "worker.log", "test.json"
 SAMPLES, CHECKPOINTS = "samples", "checkpoints"
 
-ALIVE = ("starting", "running", "paused")  # states with a worker behind them
+ALIVE = ("starting", "waiting", "running", "paused")  # states with a worker behind them
 START_PATIENCE = 120.0  # seconds a worker may take to write its pid (a cold disk) before it counts as lost
 HEARTBEAT_PATIENCE = 30.0  # seconds without a heartbeat before a worker on another machine counts as lost
 

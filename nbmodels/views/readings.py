@@ -138,7 +138,6 @@ class Curves:
             self._forget_after(step)
         self._step = step
         for key, value in row.items():
-            value = math.nan if value is None else value  # as files hold what is no number
             if key in BESIDES or not isinstance(value, (int, float)):
                 continue
             if key not in self._keys:

@@ -90,7 +90,7 @@ def _asked(spec: Spec | None, name: str) -> dict[str, Any]:
 def standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
     """How far the run is: step, steps, epoch, epochs, left, seconds, speed, lr, memory, device; and `reason`."""
     epochs, done = status.get("epochs"), status.get("epoch") or 0
-    working = math.floor(done) + 1 if state in ("starting", *ALIVE, "failed", "lost") else math.ceil(done)
+    working = math.floor(done) + 1 if state in (*ALIVE, "failed", "lost") else math.ceil(done)
     numbers = ("step", "steps", "left", "seconds", "samples_per_second", "lr")
     return {
         **{key: plain(status.get(key)) for key in numbers},

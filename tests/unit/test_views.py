@@ -98,12 +98,6 @@ def test_a_loss_that_is_nan_is_said():
     assert report.svg(view) == ""  # nothing can be drawn, and nothing breaks
 
 
-def test_null_in_the_file_is_a_gap_and_no_older_value():
-    view = snapshot(make_run([{"step": 1, "train/loss": 1.0}, {"step": 2, "train/loss": None}]))
-    assert view["series"]["loss"]["train"] == ([1, 2], [1.0, None])
-    assert ["train loss", "NaN"] in view["figures"]  # not the 1.0 of the step before
-
-
 @pytest.mark.parametrize("rows", [[], [{"step": 0}], [{"no": "step"}], [{"step": 1, "train/loss": 1.0}]])
 def test_a_run_that_has_hardly_begun_has_every_face(rows: list[dict]):
     view = snapshot(make_run(rows, state="starting", heartbeat=time.time(), step=0, steps=None, epoch=0))

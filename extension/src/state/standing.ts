@@ -19,12 +19,11 @@ const SHOWN = 4; // changes in one cell of the comparison
 // The reasons we know, in Chinese; each is said after the state unless it says the state itself.
 const REASONS: Record<string, string> = {
   "the disk is full": "磁盘已满",
-  "the quota is used up": "磁盘配额已用完",
   "the disk cannot be written": "磁盘无法写入",
   "the folder cannot be written": "文件夹无法写入",
+  "the folder cannot be reached": "文件夹无法访问",
   "the folder was moved": "文件夹已被移动",
   "the folder was deleted": "文件夹已被删除",
-  "the disk is gone": "磁盘已断开",
   "stopped by the system": "被系统停止",
 };
 
