@@ -22,7 +22,8 @@ from nbmodels.options import Description, Option, read_source
 from nbmodels.request import COMMON, FILLED, KINDS, default_data, recipe, training
 from nbmodels.runs.folder import RunFolder
 from nbmodels.shown import Part, Shown, Table
-from nbmodels.views.words import duration, figure, size
+from nbmodels.views.snapshot import reason
+from nbmodels.views.words import duration, figure, size, standing
 
 PREVIEW_PATIENCE = 120.0  # seconds for the samples of a data set, a download included
 _ADAM = 4  # numbers kept for each parameter: itself, its gradient and Adam's two moments; 4 bytes each
@@ -196,11 +197,16 @@ def runs(folders: Sequence[RunFolder]) -> Shown:
     found = [folder.summary() for folder in folders]
     if not found:
         return Shown([Part("prose", "There is no run here yet. Type: `%bigmodel train cnn`")], [])
-    rows = [
-        (run["name"], f"{run['model']} on {run['data']}".replace("notebook:", ""), run["state"], _progress(run))
-        for run in found
-    ]
+    rows = [(run["name"], _what(run), _state(run), _progress(run)) for run in found]
     return Shown([Table(("run", "what", "state", "where it stands"), rows)], found)
+
+
+def _what(run: Mapping[str, Any]) -> str:
+    return f"{run['model']} on {run['data']}".replace("notebook:", "")
+
+
+def _state(run: Mapping[str, Any]) -> str:
+    return standing({**run, **reason(run["state"], dict(run))})
 
 
 def _progress(run: Mapping[str, Any]) -> str:

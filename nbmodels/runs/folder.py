@@ -186,6 +186,8 @@ class RunFolder:
             "left",
             "device",
             "started",
+            "why",
+            "queue",
         )
         return {
             "name": self.name,

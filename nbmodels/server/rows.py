@@ -29,7 +29,7 @@ LATER = 0.2  # seconds that the reader leaves to the answer with the list
 FRESH = 1.0  # seconds for which a list will do to know who lives
 LINE = 300  # characters of an error
 BROKEN = (TypeError, ValueError, AttributeError, KeyError, OverflowError)  # what a foreign status.json can raise
-KEYS = ("epoch", "epochs", "step", "steps", "left", "seconds", "device", "samples_per_second")
+KEYS = ("epoch", "epochs", "step", "steps", "left", "seconds", "device", "samples_per_second", "why", "queue", "cores")
 
 Row = dict[str, Any]
 

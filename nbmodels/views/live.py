@@ -25,7 +25,7 @@ from nbmodels.views.snapshot import snapshot
 STATIC = Path(__file__).parent / "static"
 PERIOD = 0.2  # seconds between two looks: no eye follows more than five pictures a second
 BEAT = 3  # seconds
-REST = 1.0  # seconds between two looks at a run that is paused
+REST = 1.0  # seconds between two looks at a run that stands still
 
 
 def asset(name: str) -> str:
@@ -47,7 +47,7 @@ class LiveView(anywidget.AnyWidget):
         samples: The snapshot's samples; apart, so that pictures travel once and not five times a second.
         lang: `en`, `zh`, or empty for the page's own.
 
-    Messages in: {"do": "stop" | "pause" | "resume" | "lr", "value": number}; out: {"error": one line}.
+    Messages in: {"do": "stop" | "pause" | "resume" | "first" | "lr", "value": number}; out: {"error": one line}.
     """
 
     _esm = traitlets.Unicode("").tag(sync=True)  # filled in __init__: importing this file needs no built bundle
@@ -82,7 +82,7 @@ class LiveView(anywidget.AnyWidget):
 
     def _watch(self) -> None:
         try:
-            while not self._closed.wait(REST if self.view["state"] == "paused" else PERIOD):
+            while not self._closed.wait(REST if self.view["state"] in ("paused", "waiting") else PERIOD):
                 self._look()
                 self.beat = int(time.time()) // BEAT
                 if self.view["state"] not in ALIVE:
@@ -124,5 +124,8 @@ class LiveView(anywidget.AnyWidget):
             self._run.resume()
             self._look()
             self.watch()
+        elif what == "first":
+            self._run.first()  # type: ignore[attr-defined]
+            self._look()
         elif what == "lr":
             self._run.set_lr(float(value))

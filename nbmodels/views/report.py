@@ -15,12 +15,12 @@ from nbmodels.runs.folder import ALIVE
 from nbmodels.views.chart import charts
 from nbmodels.views.readings import thin
 from nbmodels.views.snapshot import spread
-from nbmodels.views.words import state_line
+from nbmodels.views.words import sharing, standing, state_line
 
 LIMIT = 50_000  # bytes of a run's whole output in a notebook file
 PICTURES = 20_000  # of them for samples
 DOTS = {
-    "starting": "#9a6700", "running": "#1a7f37", "paused": "#9a6700", "finished": "#808891",
+    "starting": "#9a6700", "waiting": "#9a6700", "running": "#1a7f37", "paused": "#9a6700", "finished": "#808891",
     "stopped": "#808891", "failed": "#cf222e", "lost": "#cf222e",
 }  # fmt: skip
 MUTED = "color:#808891"
@@ -51,7 +51,7 @@ def svg(view: dict[str, Any]) -> str:
 
 def text(view: dict[str, Any]) -> str:
     """The run in a few lines for terminals, tests and screen readers."""
-    lines = [f"{view['name']}  {view['title']}  {view['state']}"]
+    lines = [f"{view['name']}  {view['title']}  {standing(view)}"]
     if where := state_line(view):
         lines.append("  " + where)
     if view["error"]:
@@ -108,7 +108,7 @@ def _head(view: dict[str, Any]) -> str:
     dot = DOTS.get(view["state"], "#808891")
     return (
         f'<div><span style="color:{dot}">●</span>&ensp;<b style="font-size:15px">{escape(view["name"])}</b>&ensp;'
-        f'<span style="{MUTED}">{escape(view["title"])} · {escape(view["state"])}</span></div>'
+        f'<span style="{MUTED}">{escape(view["title"])} · {escape(standing(view))}</span></div>'
     )
 
 
@@ -196,8 +196,8 @@ def _that_fit(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _foot(view: dict[str, Any]) -> str:
     parts = [f'<code style="{CODE};background:none">{escape(view["command"][:1000])}</code>'] if view["command"] else []
-    parts += [escape(view["device"])] if view["device"] else []
-    if view["state"] in ("stopped", "running", "paused"):
+    parts += [escape(" · ".join(known))] if (known := list(filter(None, (view["device"], sharing(view))))) else []
+    if view["state"] in ("stopped", "running", "paused", "waiting"):
         word = "resume" if view["state"] == "stopped" else "attach"
         parts.append(
             f'<code style="{CODE};background:none;white-space:nowrap">%bigmodel {word} {escape(view["name"])}</code>'

@@ -15,7 +15,7 @@ from nbmodels.runs.places import place_id
 from nbmodels.spec import NOTEBOOK, Spec
 from nbmodels.views import command
 from nbmodels.views.readings import Curve, Readings, thin
-from nbmodels.views.words import figure, size
+from nbmodels.views.words import EXPLAINED, figure, size
 
 POINTS = 300  # of one curve
 CHARTS = 4
@@ -23,6 +23,8 @@ SAMPLES = 6  # of all epochs: the first, the last, and between them
 PICTURE = 60_000  # bytes of one strip; a larger one is left in the folder
 TEXT = 600  # characters of one text
 CAPTION = 400  # characters of what was asked for
+WHY = 120  # characters of a reason
+MOST = 10**9  # of cores, runs and places: more is a mistake
 LOWER = ("loss", "perplexity", "mse", "mae", "error")  # metrics that are better when they are lower
 
 
@@ -34,7 +36,7 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         readings: Its curves as far as they were read; a watcher hands in its own so that nothing is read twice.
 
     Returns:
-        id, name, title, model, data, started, state (`lost` included), error, epoch (the one in work, from 1),
+        id, name, title, model, data, started, state (`lost` included), why, queue, cores, error, epoch (from 1),
         epochs, step, steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples,
         options, command, folder, version.
     """
@@ -86,9 +88,9 @@ def _asked(spec: Spec | None, name: str) -> dict[str, Any]:
 
 
 def standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
-    """How far the run is: step, steps, epoch, epochs, left, seconds, speed, lr, memory, device."""
+    """How far the run is: step, steps, epoch, epochs, left, seconds, speed, lr, memory, device; and `reason`."""
     epochs, done = status.get("epochs"), status.get("epoch") or 0
-    working = math.floor(done) + 1 if state in ("starting", *ALIVE, "failed", "lost") else math.ceil(done)
+    working = math.floor(done) + 1 if state in (*ALIVE, "failed", "lost") else math.ceil(done)
     numbers = ("step", "steps", "left", "seconds", "samples_per_second", "lr")
     return {
         **{key: plain(status.get(key)) for key in numbers},
@@ -98,7 +100,37 @@ def standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
         "left": plain(status.get("left")) if state == "running" else None,
         "memory": plain(status.get("memory") or {}),
         "device": str(status.get("device") or ""),
+        **reason(state, status),
     }
+
+
+def reason(state: str, status: dict[str, Any]) -> dict[str, Any]:
+    """Why the run stands as it does; each part None where it is not known, or says what cannot be.
+
+    Returns:
+        why (a short line, for a state that needs one), queue (of a run that waits: {"place", "of"}, from 1), cores (of
+        one that lives: {"threads", "cores", "runs"}, "busy": True where others than our runs keep them busy).
+    """
+    queue = _numbers(status.get("queue"), place=1, of=1)
+    cores = _numbers(status.get("cores"), threads=1, cores=1, runs=0)
+    if cores and status["cores"].get("busy") is True:
+        cores |= {"busy": True}
+    return {
+        "why": _why(status.get("why")) if state in EXPLAINED else None,
+        "queue": queue if state == "waiting" and queue and queue["place"] <= queue["of"] else None,
+        "cores": cores if state in ALIVE else None,
+    }
+
+
+def _why(why: Any) -> str | None:
+    return (" ".join(why.split())[:WHY].strip() or None) if isinstance(why, str) else None
+
+
+def _numbers(value: Any, **least: int) -> dict[str, int] | None:
+    """The named whole numbers of a dictionary; None unless each is there and not below its least."""
+    found = {key: value.get(key) for key in least} if isinstance(value, dict) else {}
+    sound = {key: n for key, n in found.items() if type(n) is int and least[key] <= n <= MOST}
+    return sound if len(sound) == len(least) else None
 
 
 def trouble(state: str, status: dict[str, Any], name: str) -> dict[str, str] | None:
