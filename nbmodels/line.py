@@ -258,13 +258,13 @@ def _check(word: Word, options: Mapping[str, Any], unknown: bool = True) -> dict
 def _read_body(body: str | None) -> dict[str, Any]:
     """The options of a cell: a YAML mapping; InputError says where it is none, or names one twice."""
     try:
+        found = values.read_yaml(body or "")
         tree = yaml.compose(body or "", Loader=yaml.SafeLoader)
-        found = yaml.safe_load(body or "")
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+    except ValueError as error:
+        mark = getattr(error.__cause__, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark else ""
         raise InputError(
-            f"The cell is not YAML: {where}{getattr(error, 'problem', error)}",
+            f"The cell is not YAML: {where}{error}",
             "Write a line for each option: epochs: 3",
         ) from None
     if found is None:

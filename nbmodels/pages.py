@@ -5,16 +5,17 @@ All the text a person reads there is in this file, in `line.WORDS` and in the do
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nbmodels import values
 from nbmodels.data import DATA
-from nbmodels.errors import UnknownName
+from nbmodels.errors import BigModelError, UnknownName
 from nbmodels.line import WORDS
 from nbmodels.models import MODELS
 from nbmodels.names import Thing, find_data, find_model
@@ -192,13 +193,20 @@ def _data_data(name: str, about: Description) -> dict[str, Any]:
     return {"name": name, "title": about.title, "doc": about.doc, **said, "options": options}
 
 
-def runs(folders: Sequence[RunFolder]) -> Shown:
-    """The runs, the newest first."""
-    found = [folder.summary() for folder in folders]
+def runs(folders: Sequence[RunFolder], strays: str = "") -> Shown:
+    """The runs, the newest first; below them, in one line, the folders that cannot be read."""
+    found = list(_summaries(folders))
+    below: list[Part | Table] = [Part("prose", strays.replace("`", "'"))] if strays else []
     if not found:
-        return Shown([Part("prose", "There is no run here yet. Type: `%bigmodel train cnn`")], [])
+        return Shown([Part("prose", "There is no run here yet. Type: `%bigmodel train cnn`"), *below], [])
     rows = [(run["name"], _what(run), _state(run), _progress(run)) for run in found]
-    return Shown([Table(("run", "what", "state", "where it stands"), rows)], found)
+    return Shown([Table(("run", "what", "state", "where it stands"), rows), *below], found)
+
+
+def _summaries(folders: Sequence[RunFolder]) -> Iterator[dict[str, Any]]:
+    for folder in folders:
+        with contextlib.suppress(BigModelError):  # it was deleted meanwhile
+            yield folder.summary()
 
 
 def _what(run: Mapping[str, Any]) -> str:

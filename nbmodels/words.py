@@ -14,6 +14,7 @@ from nbmodels import names, pages, request, shown
 from nbmodels.errors import InputError
 from nbmodels.option import Style
 from nbmodels.runs import folder as folders
+from nbmodels.runs import listing
 from nbmodels.runs import run as handles
 from nbmodels.runs.attended import attended
 from nbmodels.runs.run import Run
@@ -81,7 +82,8 @@ def panel(namespace: Namespace, model: str, **options: Any) -> Any:
 
 def runs(namespace: Namespace) -> Shown:
     """The runs of this place, the newest first."""
-    return pages.runs(folders.all_runs())
+    found = listing.listed(folders.runs_root())
+    return pages.runs(found.runs, found.line)
 
 
 def attach(namespace: Namespace, run: str | None = None) -> Run:

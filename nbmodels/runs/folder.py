@@ -32,8 +32,8 @@ from typing import Any
 
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
-from nbmodels.runs import control_file, lock
-from nbmodels.runs.json_file import read_json, rows, write_json
+from nbmodels.runs import control_file, lock, reading
+from nbmodels.runs.json_file import write_json
 from nbmodels.runs.process import age, clock, process_started, worker_pid
 from nbmodels.spec import Spec
 
@@ -46,7 +46,7 @@ ALIVE = ("starting", "waiting", "running", "paused")  # states with a worker beh
 START_PATIENCE = 120.0  # seconds a worker may take to write its pid (a cold disk) before it counts as lost
 HEARTBEAT_PATIENCE = 30.0  # seconds without a heartbeat before a worker on another machine counts as lost
 
-_NAME = re.compile(r"[^\W_][\w.-]{0,63}")
+NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 _root: Path | None = None
 
 
@@ -63,7 +63,7 @@ def set_runs_root(path: str | Path | None) -> None:
 
 def check_name(name: str) -> str:
     """The name, if it can be a run's: it never leaves the runs folder. InputError otherwise."""
-    if not _NAME.fullmatch(name) or name.endswith("."):
+    if not NAME.fullmatch(name) or name.endswith("."):
         safe = re.sub(r"[^\w.-]+", "-", name).strip(".-_")[:64] or "my-run"
         raise InputError(
             f"{name!r} cannot be a run's name: it takes letters, digits, '-', '_' and '.'",
@@ -91,24 +91,26 @@ class RunFolder:
     def spec(self) -> Spec:
         """What was asked; RunError when the folder has none."""
         try:
-            return Spec.from_yaml(self.file(SPEC).read_text("utf-8"))
-        except OSError:
+            return Spec.from_yaml(reading.read_bytes(self.path, SPEC, most=reading.SMALL).decode("utf-8"))
+        except FileNotFoundError:
             raise RunError(f"{self.name} has no {SPEC}", "It is no run, or only half copied.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            what = getattr(error, "strerror", None) or "is no text"
+            raise RunError(f"{self.name}'s {SPEC} {what}", "It is no run, or only half copied.") from None
 
     def facts(self) -> Facts | None:
         """What the data is, once the worker has opened it."""
-        values = read_json(self.file(FACTS))
-        return Facts.from_dict(values) if values else None
+        return reading.facts(self.path, FACTS)
 
     # -- where it stands
 
     def status(self) -> dict[str, Any]:
         """What the worker last wrote of itself; empty when there is nothing."""
-        return read_json(self.file(STATUS))
+        return reading.STATUS(reading.read_object(self.path, STATUS))
 
     def write_status(self, **changes: Any) -> None:
         """Replace status.json with its content changed; only the worker, and the launcher before it, write."""
-        write_json(self.file(STATUS), {**self.status(), **changes})
+        write_json(self.file(STATUS), {**reading.read_object(self.path, STATUS), **changes})
 
     def state(self, status: dict[str, Any] | None = None) -> str:
         """starting, running, paused, finished, stopped, failed; or lost: it says it runs and nobody is there."""
@@ -141,36 +143,24 @@ class RunFolder:
 
     def metrics(self, since: int = 0) -> list[dict[str, Any]]:
         """The readings after byte `since` of metrics.jsonl; a last line still being written is left out."""
-        try:
-            with self.file(METRICS).open("rb") as file:
-                file.seek(since)
-                return rows(file.read())
-        except OSError:
-            return []
+        return reading.metrics(self.path, METRICS, since)
 
     def samples(self) -> list[dict[str, Any]]:
         """What the model made: {step, epoch, file: Path}, oldest first."""
-        place = self.file(SAMPLES)
-        try:
-            made = rows(place.joinpath("index.jsonl").read_bytes())
-        except OSError:
-            return []
-        return [{**row, "file": place / Path(row["file"]).name} for row in made]
+        made = reading.samples(self.path, SAMPLES, "index.jsonl")
+        return [{**row, "file": self.path / SAMPLES / row["file"]} for row in made]
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first; whether one is whole is for the reader to check."""
-        return sorted(self.file(CHECKPOINTS).glob("step-*.ckpt"))
+        return sorted(path for path in self.file(CHECKPOINTS).glob("step-*.ckpt") if path.is_file())
 
     def log(self, lines: int = 200) -> str:
         """The end of what the worker printed."""
-        try:
-            return "\n".join(self.file(LOG).read_text("utf-8", "replace").splitlines()[-lines:])
-        except OSError:
-            return ""
+        return reading.tail(self.path, LOG, lines)
 
     def test(self) -> dict[str, Any]:
         """The held-out figures, once asked for."""
-        return read_json(self.file(TEST))
+        return reading.TEST(reading.read_object(self.path, TEST, most=reading.LARGE))
 
     def summary(self) -> dict[str, Any]:
         """The run as one JSON object: what `bigmodel runs --json` prints."""
@@ -204,7 +194,7 @@ class RunFolder:
 
     def control(self) -> dict[str, Any]:
         """What is asked of the worker: {"want": …, "lr": [rate, when it was asked] or None, "first": when or None}."""
-        return control_file.read(self.file(CONTROL))[0]
+        return control_file.read(self.path, CONTROL)[0]
 
     def ask(self, want: str | None = None, lr: float | None = None, first: bool = False) -> None:
         """Ask the worker for something; the worker only reads this, so nothing that is asked is ever lost."""
@@ -225,16 +215,17 @@ def find(name: str | Path) -> RunFolder:
 
 
 def all_runs() -> list[RunFolder]:
-    """Every run of this place, the newest first."""
-    found = [path.parent for path in runs_root().glob(f"*/{SPEC}") if not path.parent.name.startswith(".")]
-    return [RunFolder(path) for path in sorted(found, key=_made, reverse=True)]
+    """Every run of this place that can be read, the newest first."""
+    from nbmodels.runs.listing import listed
+
+    return listed(runs_root()).runs
 
 
 def free_name(stem: str) -> str:
     """`stem-1`, or the first number after it that no run has."""
     stem = re.sub(r"[^\w.-]+", "-", stem).strip(".-_") or "run"
     numbers = (path.name.removeprefix(f"{stem}-") for path in runs_root().glob(f"{stem}-*"))
-    return f"{stem}-{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
+    return f"{stem}-{max((int(number) for number in numbers if re.fullmatch('[0-9]{1,9}', number)), default=0) + 1}"
 
 
 def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
@@ -291,10 +282,3 @@ def _first_status(spec: Spec) -> dict[str, Any]:
         "step": 0,
         "metrics": {},
     }
-
-
-def _made(path: Path) -> float:
-    try:
-        return path.joinpath(SPEC).stat().st_mtime
-    except OSError:
-        return 0.0

@@ -13,7 +13,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; empty when it is missing or broken."""
     try:
         values = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 
@@ -45,6 +45,6 @@ def rows(content: bytes) -> list[dict[str, Any]]:
 def _row(line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return row if isinstance(row, dict) else {}

@@ -174,7 +174,7 @@ class Pulse:
         if seen == self._control_seen:
             return
         self._control_seen = seen
-        asked, bad = control_file.read(self.folder.file(CONTROL))
+        asked, bad = control_file.read(self.folder.path, CONTROL)
         if bad:
             print(f"{bad}: it is passed over.", flush=True)
         self._asked, self.lr, self.first = asked["want"], tuple(asked["lr"]) if asked["lr"] else None, asked["first"]

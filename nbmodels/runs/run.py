@@ -61,7 +61,8 @@ class Run:
 
     def __repr__(self) -> str:
         status = self.folder.status()
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in status.get("metrics", {}).items())
+        known = {name: value for name, value in status.get("metrics", {}).items() if value is not None}
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in known.items())
         where = f"epoch {status.get('epoch', 0)} of {status.get('epochs', '?')}"
         return f"<Run {self.name}: {self.state}, {where}{', ' + figures if figures else ''}>"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from tornado.web import HTTPError
@@ -12,15 +11,6 @@ from nbmodels.runs import folder as folders
 from nbmodels.runs import places
 from nbmodels.runs.folder import RunFolder
 from nbmodels.spec import Spec
-
-NUMBER = (int, float)
-KINDS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("epoch", "epochs", "step", "steps", "left", "seconds", "samples_per_second", "lr"), NUMBER),
-    **dict.fromkeys(("started", "heartbeat", "uptime"), NUMBER),
-    **dict.fromkeys(("state", "host", "process_started", "boot"), str),
-    **dict.fromkeys(("memory", "error"), dict),
-    "pid": int,
-}  # what this version makes of a status; a newer one may mean something else by the same word
 
 Stamp = tuple[tuple[int, ...] | None, ...]
 
@@ -47,10 +37,6 @@ class KeptFolder(RunFolder):
         if self._spec is None or now != self._spec_stamp:
             self._spec, self._spec_stamp = super().spec(), now
         return self._spec
-
-    def status(self) -> dict[str, Any]:
-        """What the worker last wrote of itself, as far as this version knows what to make of it."""
-        return {key: value for key, value in super().status().items() if _known(key, value)}
 
     def stamp(self, *names: str) -> Stamp:
         """When each file was written, how long it is and which one it is; None for one that is not there."""
@@ -79,12 +65,6 @@ def find_id(run: str) -> KeptFolder:
     """The same for `PLACE/NAME`."""
     place, _, name = run.partition("/")
     return find(place, name)
-
-
-def _known(key: str, value: Any) -> bool:
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    return key not in KINDS or (isinstance(value, KINDS[key]) and not isinstance(value, bool))
 
 
 def unreadable(folder: RunFolder, error: Exception) -> BigModelError:

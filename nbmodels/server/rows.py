@@ -46,6 +46,7 @@ class Page(KeptFolder):
         self._making = threading.Lock()
         self._readings: Readings | None = None
         self._status: dict[str, Any] = {}
+        self._wrong: str | None = None  # with its spec.yaml
         self._figures: Row = {"metric": None, "best": None, "curve": [], "command": ""}
         folder, inside = where(path.parent, root)
         self._who = {
@@ -77,6 +78,11 @@ class Page(KeptFolder):
         self._readings = readings if self.living else None
         view = snapshot(self, readings)
         self._figures = {**headline(view), "command": view["command"]}
+        self._wrong = None
+        try:
+            self.spec()
+        except BigModelError as error:
+            self._wrong = one_line({"what": error.what, "hint": error.hint})
         self._make()
 
     def _make(self) -> None:
@@ -99,7 +105,7 @@ class Page(KeptFolder):
             "data": data.removeprefix(NOTEBOOK),
             "title": Spec(self.name, model, data).title if model else self.name,
             "state": state,
-            "error": one_line(error) if error else None,
+            "error": one_line(error) if error else self._wrong,
             **{key: where[key] for key in KEYS},
             "step": plain(where["step"]) or 0,
             "epochs": plain(where["epochs"]),
@@ -209,7 +215,7 @@ def _folders() -> Iterator[tuple[str, Path]]:
     for place, root in places.known().items():
         with contextlib.suppress(OSError), os.scandir(root) as found:
             for each in found:
-                if not each.name.startswith(".") and each.is_dir():
+                if folders.NAME.fullmatch(each.name) and each.is_dir():
                     yield place, root / each.name
 
 

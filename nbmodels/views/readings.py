@@ -6,15 +6,18 @@ every validation give curves in a blink, and the whole reading takes their place
 
 from __future__ import annotations
 
-import math
 import time
+from types import NoneType
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
-from nbmodels.views.glance import PIECE, glance, piece, rows
+from nbmodels.runs.reading import PIECE, count, open_file, piece, rows, text
+from nbmodels.views.glance import glance
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
 LOOKED = 1500  # places of a long file where a line is looked at
+HIGHEST = 1e100  # of a value that an axis can show; what is above it is a gap, as NaN is
+METRICS_MOST, NAME_MOST = 500, 200  # metrics of a run, characters of a name
 BESIDES = {"step", "epoch", "time", "lr"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
@@ -41,7 +44,7 @@ class Readings:
         return (self._look or self._whole).curves
 
     @property
-    def latest(self) -> dict[str, float]:
+    def latest(self) -> dict[str, float | None]:
         """The newest value of every metric, as `val/accuracy`."""
         return (self._look or self._whole).latest
 
@@ -89,7 +92,7 @@ class Readings:
 
     def _lines_after(self, offset: int) -> bytes:
         try:
-            with self.folder.file(METRICS).open("rb") as file:
+            with open_file(self.folder.path, METRICS) as file:
                 return piece(file, offset)
         except OSError:
             return b""
@@ -98,7 +101,7 @@ class Readings:
         """Curves from some of the lines; None where the file went away."""
         found = Curves()
         try:
-            with self.folder.file(METRICS).open("rb") as file:
+            with open_file(self.folder.path, METRICS) as file:
                 lines, found.offset = glance(file, 0, size, LOOKED)
         except OSError:
             return None
@@ -111,7 +114,7 @@ class Curves:
 
     def __init__(self) -> None:
         self.curves: dict[str, dict[str, Curve]] = {}
-        self.latest: dict[str, float] = {}
+        self.latest: dict[str, float | None] = {}
         self.offset = 0
         self._step = -1.0
         self._keys: dict[str, tuple[str, Curve] | None] = {}  # a metric's name in a line -> its latest's key, its curve
@@ -131,25 +134,27 @@ class Curves:
                     steps[:], values[:] = thin(steps, values, KEPT)
 
     def _take(self, row: dict[str, Any]) -> None:
-        step = row.get("step")
-        if not isinstance(step, (int, float)):
+        try:
+            step = count(row.get("step"))
+        except ValueError:
             return
         if step < self._step:
             self._forget_after(step)
         self._step = step
         for key, value in row.items():
-            if key in BESIDES or not isinstance(value, (int, float)):
+            if key in BESIDES or isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
                 continue
+            finite = value is not None and -HIGHEST <= value <= HIGHEST
             if key not in self._keys:
                 self._keys[key] = self._curve(key)
             if known := self._keys[key]:
                 name, (steps, values) = known
                 steps.append(step)
-                values.append(value if math.isfinite(value) else None)
-                self.latest[name] = value
+                values.append(value if finite else None)
+                self.latest[name] = value if finite or isinstance(value, float) else None
 
     def _curve(self, key: str) -> tuple[str, Curve] | None:
-        if not (place := split_name(key)):
+        if len(self._keys) >= METRICS_MOST or not (place := split_name(text(key, NAME_MOST))):
             return None
         split, name = place
         return f"{split}/{name}", self.curves.setdefault(name, {}).setdefault(split, ([], []))

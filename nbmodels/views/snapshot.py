@@ -12,6 +12,7 @@ from nbmodels.models import MODELS
 from nbmodels.options import read_source
 from nbmodels.runs.folder import ALIVE, RunFolder
 from nbmodels.runs.places import place_id
+from nbmodels.runs.reading import open_file, read_bytes
 from nbmodels.spec import NOTEBOOK, Spec
 from nbmodels.views import command
 from nbmodels.views.readings import Curve, Readings, thin
@@ -71,7 +72,7 @@ def _place(path: Path) -> str:
 def _spec(folder: RunFolder) -> Spec | None:
     try:
         return folder.spec()
-    except (BigModelError, ValueError):  # a folder half copied still has curves to show
+    except BigModelError:  # a folder half copied still has curves to show
         return None
 
 
@@ -155,7 +156,7 @@ def _metric(spec: Spec | None, readings: Readings) -> str | None:
     return next(iter(validated + others), "loss" if "loss" in readings.curves else None)
 
 
-def _figures(metric: str | None, status: dict[str, Any], latest: dict[str, float]) -> list[list[str]]:
+def _figures(metric: str | None, status: dict[str, Any], latest: dict[str, float | None]) -> list[list[str]]:
     """The four figures on top: [label, text]."""
     wanted = ["val/" + metric] if metric and metric != "loss" else []
     wanted += ["val/loss", "train/loss"]
@@ -213,15 +214,15 @@ def spread(rows: list[Any], most: int) -> list[Any]:
 
 def _sample(file: Path) -> dict[str, str | None]:
     try:
-        if file.suffix == ".png" and file.stat().st_size <= PICTURE:
-            return {"src": "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode(), "text": None}
-        if file.suffix == ".txt":
-            with file.open(encoding="utf-8", errors="replace") as opened:
-                text = opened.read(TEXT + 1)
-            return {"src": None, "text": text if len(text) <= TEXT else text[:TEXT] + "…"}
+        inside = (file.parent.parent, file.parent.name, file.name)
+        if file.suffix == ".png":
+            picture = base64.b64encode(read_bytes(*inside, most=PICTURE)).decode()
+            return {"src": "data:image/png;base64," + picture, "text": None}
+        with open_file(*inside) as opened:
+            text = opened.read(4 * TEXT).decode("utf-8", "replace")
+        return {"src": None, "text": text if len(text) <= TEXT else text[:TEXT] + "…"}
     except OSError:
-        pass
-    return {"src": None, "text": None}
+        return {"src": None, "text": None}
 
 
 def plain(value: Any) -> Any:

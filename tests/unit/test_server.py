@@ -23,10 +23,10 @@ websocket = pytest.importorskip("websocket")
 pytest.importorskip("jupyter_server")
 
 from nbmodels.runs import folder as folders  # noqa: E402
+from nbmodels.runs import reading  # noqa: E402
 from nbmodels.runs.folder import RunFolder  # noqa: E402
 from nbmodels.runs.run import train  # noqa: E402
 from nbmodels.spec import Spec, Training  # noqa: E402
-from nbmodels.views import glance  # noqa: E402
 from nbmodels.views.readings import Readings  # noqa: E402
 
 BENCH = Path(__file__).parents[2] / "bench" / "server.py"
@@ -214,7 +214,7 @@ def test_metrics_come_whole_lines_after_a_byte_and_thinned(server: Any) -> None:
 
 @pytest.mark.parametrize("every", [5, 1000])
 def test_a_long_run_is_looked_at_first_and_read_whole_then(server: Any, monkeypatch: Any, every: int) -> None:
-    monkeypatch.setattr(glance, "PIECE", 100_000)
+    monkeypatch.setattr(reading, "PIECE", 100_000)
     monkeypatch.setattr("nbmodels.views.readings.PIECE", 100_000)
     folder = make(f"long-{every}", 0)
     bench.write_readings(folder.file(folders.METRICS), 20_000, every)
@@ -237,8 +237,8 @@ def test_a_long_run_is_looked_at_first_and_read_whole_then(server: Any, monkeypa
 
 def test_lines_are_parsed_as_one_by_one() -> None:
     good, torn = b'{"a": 1}\n{"b": NaN}\n', b'{"a": 1\n"b": 2}\n[1]\n{"c": 3}\n'
-    assert glance.rows(good)[0] == {"a": 1} and len(glance.rows(good)) == 2
-    assert glance.rows(torn) == [{"c": 3}] and glance.rows(b"") == []
+    assert reading.rows(good)[0] == {"a": 1} and len(reading.rows(good)) == 2
+    assert reading.rows(torn) == [{"c": 3}] and reading.rows(b"") == []
 
 
 # -- bad folders

@@ -15,8 +15,8 @@ import pytest
 from conftest import at_work, start, until  # type: ignore[import-not-found]
 
 from nbmodels.errors import RunError
-from nbmodels.runs import control_file, launch, lock, process
 from nbmodels.runs import folder as folders
+from nbmodels.runs import launch, lock, process
 from nbmodels.runs.folder import LOCK, RunFolder
 from nbmodels.runs.run import Run
 from nbmodels.spec import Spec, Training
@@ -158,7 +158,7 @@ def test_a_slip_in_control_json_costs_the_slip() -> None:
     for number, content in enumerate(SLIPS, 1):
         run.folder.file(folders.CONTROL).write_bytes(content)
         until(lambda number=number: run.folder.log().count("control.json") == number, 20)
-        assert control_file.read(run.folder.file(folders.CONTROL))[0] == {"want": "run", "lr": None, "first": None}
+        assert run.folder.control() == {"want": "run", "lr": None, "first": None}
     step, beat = run.folder.status()["step"], run.folder.status()["uptime"]
     until(lambda: run.folder.status()["step"] > step and run.folder.status()["uptime"] > beat + 1)
     run.set_lr(1.25e-5)
