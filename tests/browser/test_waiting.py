@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
+from test_accessible import serious
 from test_sidebar import Side, write
 
 QUEUED = {
@@ -70,15 +71,15 @@ def listen(page: Page, *replies: dict[str, Any]) -> list[dict[str, Any]]:
     return asked
 
 
-def add(context: BrowserContext, **more: Any) -> None:
-    """Everything that the server says of a run in pages to come says this too."""
+def add(context: BrowserContext, name: str, **more: Any) -> None:
+    """Everything that the server says of the run in pages to come says this too."""
 
     def through(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
 
         def patch(message: str | bytes) -> None:
             said = json.loads(message)
-            if "view" in said:
+            if said.get("view", {}).get("name") == name:
                 said["view"] |= more
             socket.send(json.dumps(said))
 
@@ -127,7 +128,7 @@ def test_the_rate_to_come_and_the_cores_that_are_shared(living, lab, notebook, p
     write(lab.runs, "other", ago=70)
     page = notebook("1 + 1")
     changes = [{"step": 30, "old": 0.003, "new": 0.01}]
-    add(page.page.context, changes=changes, coming=[[40, 0.01], [60, 0.006], [80, 0]])
+    add(page.page.context, "shared", changes=changes, coming=[[40, 0.01], [60, 0.006], [80, 0]])
     page = page.twin()
     side = Side(page.page)
     side.row("shared").dblclick()
@@ -146,11 +147,12 @@ def test_the_rate_to_come_and_the_cores_that_are_shared(living, lab, notebook, p
         page.page.wait_for_timeout(500)  # colours move for a moment
         rate.focus()
         picture(page.page, theme.lower())
+        assert serious(page) == [], theme
     side.row("shared").click()
     side.row("other").click(modifiers=["ControlOrMeta"])
     side.element.get_by_role("button", name="Compare", exact=True).click()
     row = page.page.locator(".nbm-compare-table tr", has_text="changed during the run")
-    expect(row).to_contain_text("lr: 0.003 → 0.01 at step 30")
+    expect(row).to_contain_text(re.compile("differs.*lr: 0.003 → 0.01 at step 30.*—"))
     picture(page.page, "compared")
     page.page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
     assert not page.errors

@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbmodels import pages
+from nbmodels.errors import RunError
 from nbmodels.option import make
 from nbmodels.runs import folder as folders
 from nbmodels.runs.folder import RunFolder
+from nbmodels.runs.run import Run
 from nbmodels.shown import Table
 from nbmodels.spec import Spec, Training
 from nbmodels.views import command, report
@@ -139,6 +141,26 @@ def test_every_face_says_why_a_run_stands_still(status: dict, said: str):
     assert isinstance(table, Table) and table.rows[0][2] == said
     assert view["why"] is None or view["why"] == status["why"]
     json.dumps(report.bundle(view), allow_nan=False)
+
+
+def test_the_widget_moves_a_run_to_the_front_and_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch):
+    from nbmodels.views.live import LiveView
+
+    asked: list[str] = []
+    monkeypatch.setattr(Run, "first", lambda run: asked.append(run.name), raising=False)
+    view = LiveView(Run(make_run([], heartbeat=time.time(), **QUEUED)))
+    told: list[dict] = []
+    monkeypatch.setattr(view, "send", told.append)
+    view._asked(None, {"do": "first"}, None)
+    assert asked == ["cnn-1"] and view.view["queue"] == {"place": 2, "of": 3} and not told
+
+    def refuse(run: Run) -> None:
+        raise RunError(f"{run.name} waits no more", "It runs.")
+
+    monkeypatch.setattr(Run, "first", refuse, raising=False)
+    view._asked(None, {"do": "first"}, None)
+    assert "waits no more" in told[0]["error"]
+    view.close()
 
 
 def test_a_run_in_the_queue_is_in_no_epoch_yet():

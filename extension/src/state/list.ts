@@ -71,8 +71,9 @@ export function clause(row: Row, lang: Lang, now: number): string {
   const said = told(row, lang);
   const plain = said === stateWord(row.state, lang); // no reason is known: how far it came says more
   if (row.state === "paused" && row.steps && plain) return fill(lab.pausedAt, String(Math.round((100 * row.step) / row.steps)));
-  if ((row.state === "failed" || row.state === "unreadable") && row.error) return row.error;
-  if (row.state === "failed" || row.state === "lost") return row.step && plain ? fill(lab.atStep, said, count(row.step)) : said;
+  if (row.state !== "lost" && row.error) return row.error;
+  if (!plain) return said;
+  if (row.state === "failed" || row.state === "lost") return row.step ? fill(lab.atStep, said, count(row.step)) : said;
   if (row.state !== "finished" && row.state !== "stopped") return said;
   const took = duration(row.seconds, words);
   const when = row.started === null ? "" : day(row.started + (row.seconds ?? 0), now, lang);
