@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nbmodels.data.facts import Facts
-from nbmodels.data.pictures import is_grey_file, read_picture
+from nbmodels.data.pictures import has_colours, read_picture
 from nbmodels.data.pixels import FULL, units
 from nbmodels.errors import DataError
 
@@ -35,7 +35,7 @@ def read_folder(
     Raises:
         DataError: One file cannot be read, or with `skip_broken` none can; or their ranges do not go together.
     """
-    channels = 1 if all(is_grey_file(file) for file in files[:LOOK]) else 3
+    channels = 3 if any(has_colours(file) for file in files[:LOOK]) else 1
     if size is None:
         first = next((each for file in files if (each := _tried(file, None, channels, skip_broken)) is not None), None)
         size = LARGEST if first is None else min(LARGEST, *first.shape[1:])

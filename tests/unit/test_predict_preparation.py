@@ -17,7 +17,7 @@ from PIL import Image
 
 from nbmodels.data.facts import Facts
 from nbmodels.data.inputs import prepare
-from nbmodels.data.open import named, open_data
+from nbmodels.data.open import open_data
 from nbmodels.errors import DataError
 
 N, S = 12, 5
