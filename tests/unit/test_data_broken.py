@@ -65,6 +65,7 @@ def test_a_broken_picture_is_named_or_left_out(tmp_path: Path, capsys: pytest.Ca
     said = capsys.readouterr().out
     assert said.startswith("Left out 4 of 30 pictures that cannot be read: ") and said.count("\n") == 1
     assert f"{place}/a/12.png" in said and said.endswith(" and 1 more\n")
+    assert data.facts.notes == (said.strip(),)  # type: ignore[attr-defined]
     dataset = data.dataset  # type: ignore[attr-defined]
     assert sum(len(part[0]) for part in (dataset.train, dataset.val, dataset.test)) == 26
     assert data.facts.fills["image_size"] == 9  # type: ignore[attr-defined]
