@@ -46,6 +46,7 @@ class Facts:
         std: x is divided by it, after the mean; empty: nothing.
         target: What y is called.
         tokens: The tokenizer's state: `{"kind": "words" | "characters" | "bpe", ...}`.
+        notes: Lines that a person should see of how the data was read, such as which files were left out.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Facts:
     std: tuple[float, ...] = ()
     target: str = ""
     tokens: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as JSON values."""
@@ -70,7 +72,7 @@ class Facts:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Facts:
         """Read what `to_dict` gave, also after a way through JSON; what another version says more is passed over."""
-        lists = ("classes", "columns", "black", "white", "mean", "std")
+        lists = ("classes", "columns", "black", "white", "mean", "std", "notes")
         known = {each.name for each in dataclasses.fields(cls)}
         plain: dict[str, Any] = {
             key: tuple(value) if key in lists else value for key, value in values.items() if key in known

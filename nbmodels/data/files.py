@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,7 +61,14 @@ class Files:
         place, name = _place(path), Path(path).name
         if (asked := read_questions(place)) is not None:
             return self._questions(name, asked)
-        return self.arrays.load(name, self._folder(place) if place.is_dir() else read_file(place), task)
+        if not place.is_dir():
+            return self.arrays.load(name, read_file(place), task)
+        pictures, left_out = self._folder(place)
+        made = self.arrays.load(name, pictures, task)
+        if not left_out:
+            return made
+        print(left_out, flush=True)  # the worker's log
+        return replace(made, facts=replace(made.facts, notes=(left_out,)))
 
     def check(self, path: str, task: str | None = None) -> None:
         """Raise what `load` would, without reading every picture."""
@@ -85,16 +93,16 @@ class Files:
         length = arrays.sequence_length or 128
         return questions(name, asked, arrays.tokens or "bpe", length, val=arrays.val, test=arrays.test)
 
-    def _folder(self, folder: Path) -> Any:
-        """Pictures [N, C, S, S] with their classes, or alone."""
+    def _folder(self, folder: Path) -> tuple[Any, str]:
+        """Pictures [N, C, S, S] with their classes, or alone; and a line on those that were left out, or nothing."""
         files, classes = find_pictures(folder)
         _several(folder, classes)
-        pictures, read = read_folder(files, self.image_size, self.skip_broken)
+        pixels, read, left_out = read_folder(files, self.image_size, self.skip_broken)
         if not classes:
-            return pictures
+            return pixels, left_out
         classes = [classes[number] for number in read]
         _several(folder, classes)
-        return pictures, np.array(classes)
+        return (pixels, np.array(classes)), left_out
 
 
 def _place(path: str) -> Path:

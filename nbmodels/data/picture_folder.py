@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from nbmodels.data.facts import Facts
-from nbmodels.data.pictures import is_grey_file, read_picture
+from nbmodels.data.pictures import has_colours, read_picture
 from nbmodels.data.pixels import FULL, units
 from nbmodels.errors import DataError
 
@@ -19,10 +20,16 @@ NAMED = 3  # broken files that are said by name
 UNIT = Facts("", "image", "autoencoding")  # black is 0 and white is 1
 
 
-def read_folder(
-    files: Sequence[Path], size: int | None = None, skip_broken: bool = False
-) -> tuple[np.ndarray, list[int]]:
-    """The pictures [N, C, S, S] and the numbers of the files they came from.
+class Pictures(NamedTuple):
+    """The pictures [N, C, S, S], the numbers of the files they came from, and a line on those left out, or nothing."""
+
+    pixels: np.ndarray
+    read: list[int]
+    left_out: str
+
+
+def read_folder(files: Sequence[Path], size: int | None = None, skip_broken: bool = False) -> Pictures:
+    """The pictures of some files, all of one size.
 
     Bytes where all files have 8 bits; floats of 0 to 1 where some have 16; what is stored as 32-bit numbers or floats
     is taken as it is.
@@ -30,21 +37,21 @@ def read_folder(
     Args:
         files: At least one.
         size: S; None means the first picture's smaller side, or 64 if fewer.
-        skip_broken: Leave out what cannot be read, and say so in one line; else it is an error.
+        skip_broken: Leave out what cannot be read; else it is an error.
 
     Raises:
         DataError: One file cannot be read, or with `skip_broken` none can; or their ranges do not go together.
     """
-    channels = 1 if all(is_grey_file(file) for file in files[:LOOK]) else 3
+    channels = 3 if any(has_colours(file) for file in files[:LOOK]) else 1
     if size is None:
         first = next((each for file in files if (each := _tried(file, None, channels, skip_broken)) is not None), None)
         size = LARGEST if first is None else min(LARGEST, *first.shape[1:])
     with ThreadPoolExecutor(4) as pool:
         tried = list(pool.map(lambda file: _tried(file, size, channels, skip_broken), files))
     read = [number for number, pixels in enumerate(tried) if pixels is not None]
-    if len(read) < len(files):
-        _say_broken([file for file, pixels in zip(files, tried, strict=True) if pixels is None], len(files))
-    return _together([pixels for pixels in tried if pixels is not None], files[0].parent), read
+    broken = [file for file, pixels in zip(files, tried, strict=True) if pixels is None]
+    left_out = _said(broken, len(files)) if broken else ""
+    return Pictures(_together([pixels for pixels in tried if pixels is not None], files[0].parent), read, left_out)
 
 
 def _tried(file: Path, size: int | None, channels: int, skip_broken: bool) -> np.ndarray | None:
@@ -57,12 +64,13 @@ def _tried(file: Path, size: int | None, channels: int, skip_broken: bool) -> np
         raise
 
 
-def _say_broken(broken: list[Path], count: int) -> None:
+def _said(broken: list[Path], count: int) -> str:
+    """How many cannot be read, and which."""
     if len(broken) == count:
         raise DataError(f"None of the {count:,} pictures can be read, such as {broken[0]}", "Give other files.")
     more = f" and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
     names = ", ".join(str(file) for file in broken[:NAMED])
-    print(f"Left out {len(broken):,} of {count:,} pictures that cannot be read: {names}{more}", flush=True)
+    return f"Left out {len(broken):,} of {count:,} pictures that cannot be read: {names}{more}"
 
 
 def _together(pictures: list[np.ndarray], folder: Path) -> np.ndarray:

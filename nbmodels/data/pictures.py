@@ -159,13 +159,13 @@ def is_grey(mode: str) -> bool:
     return mode in ("1", "L") or is_deep(mode)
 
 
-def is_grey_file(file: Path) -> bool:
-    """Whether a picture file has no colours by its format; False where it cannot be read."""
+def has_colours(file: Path) -> bool:
+    """Whether a picture file has colours by its format; False where it cannot be read."""
     from PIL import Image
 
     try:
         with Image.open(file) as opened:
-            return is_grey(opened.mode)
+            return not is_grey(opened.mode)
     except Exception:  # Pillow's readers raise a dozen kinds; whoever reads the file says so
         return False
 

@@ -22,6 +22,10 @@ def prepare_rows(facts: Facts, inputs: Any) -> Tensor:
     Raises:
         DataError: A column is missing, or the rows are of another width, or a cell is empty.
     """
+    if isinstance(inputs, (str, Path)):
+        from nbmodels.data.files import read_file
+
+        inputs = features(read_file(Path(inputs).expanduser(), tuple(facts.categories)), facts.columns)
     columns = _columns(facts, inputs)
     rows = _array(facts, inputs) if columns is None else columns
     if not isinstance(rows, np.ndarray):
@@ -31,10 +35,6 @@ def prepare_rows(facts: Facts, inputs: Any) -> Tensor:
 
 def _columns(facts: Facts, inputs: Any) -> Columns | None:
     """Rows whose columns have names, as columns; None where they have none."""
-    if isinstance(inputs, (str, Path)):
-        from nbmodels.data.files import read_file
-
-        inputs = features(read_file(Path(inputs).expanduser(), tuple(facts.categories)), facts.columns)
     if hasattr(inputs, "iloc") and not hasattr(inputs, "columns"):  # one row of a DataFrame
         inputs = dict(inputs.items()) if facts.columns else inputs.to_numpy()
     if isinstance(inputs, Mapping) and not any(_is_column(value) for value in inputs.values()):
