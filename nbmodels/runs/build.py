@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from nbmodels.data.facts import Facts, task_of
 from nbmodels.data.weights import find_weights
-from nbmodels.errors import InputError, RunError
+from nbmodels.errors import InputError
 from nbmodels.models import MODELS
 from nbmodels.runs import checkpoint
 from nbmodels.runs.folder import OBJECTS, RunFolder
@@ -99,23 +99,6 @@ def parameters(cls: type) -> set[str]:
             if not any(p.kind is p.VAR_KEYWORD for p in signature):
                 break
     return names - {"self"}
-
-
-def start_from(model: nn.Module, start: str, runs: Path) -> None:
-    """Copy the weights of a run beside this one, or of a checkpoint file, wherever name and shape are the same."""
-    path = start if start.endswith(".ckpt") else checkpoint.newest(RunFolder(runs / start))
-    if path is None:
-        raise RunError(f"{start} has no checkpoint", f"Type: %bigmodel resume {start}")
-    try:
-        weights = checkpoint.load(path)["state_dict"]
-    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        raise RunError(f"{path} is no checkpoint: {error}") from None
-    own = model.state_dict()
-    same = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    if not same:
-        raise RunError(f"{start} is another model: none of its weights fits", "Choose a run of the same model.")
-    model.load_state_dict(same, strict=False)
-    print(f"{len(same)} of {len(own)} tensors come from {start}")
 
 
 def arrange_optimizer(model: L.LightningModule, training: Training) -> None:

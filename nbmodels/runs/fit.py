@@ -14,7 +14,7 @@ import torch
 from nbmodels.data.open import open_data
 from nbmodels.errors import InputError
 from nbmodels.runs import checkpoint
-from nbmodels.runs.build import arrange_optimizer, build_model, read_objects, start_from
+from nbmodels.runs.build import arrange_optimizer, build_model, read_objects
 from nbmodels.runs.checkpoint import AtomicIO, Randomness, Saver
 from nbmodels.runs.control import Control
 from nbmodels.runs.epoch import LeanEpoch
@@ -23,6 +23,7 @@ from nbmodels.runs.freeze import Freeze
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.pulse import Pulse
 from nbmodels.runs.record import Board, Recorder
+from nbmodels.runs.start import start_from
 from nbmodels.runs.threads import Threads
 from nbmodels.spec import Spec, Training, check_device
 
@@ -44,7 +45,7 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     model = build_model(spec, data.facts, objects, resume)  # type: ignore[attr-defined]
     checkpoint.check_hyperparameters(model)
     if spec.start and not resume:
-        start_from(model, spec.start, folder.path.parent)
+        start_from(model, spec, data.facts, objects, folder.path.parent)  # type: ignore[attr-defined]
     training = settle(spec.training)
     arrange_optimizer(model, training)
 

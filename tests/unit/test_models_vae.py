@@ -136,14 +136,12 @@ def test_no_gradient_of_the_divergence_is_lost_in_bfloat16(body: Any, scale: flo
     with torch.no_grad():
         for weight in model.encoder[-1].parameters():
             weight.mul_(scale)
-    pulls = []
+    pulls: list[torch.Tensor] = []
     for mixed in (False, True):
-        found: list[torch.Tensor] = []
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            hook = model.encoder.register_full_backward_pre_hook(lambda _, given: found.append(given[0].float()))
+            handle = model.encoder.register_full_backward_pre_hook(lambda _, given: pulls.append(given[0].float()))
             divergence(*model.distribution(x)).mean().backward()
-            hook.remove()
-        pulls.append(found[0])
+            handle.remove()
     whole, rounded = pulls
     assert (rounded == 0).float().mean() < 0.001 and (whole == 0).float().mean() < 0.001
     assert torch.allclose(rounded, whole, rtol=0.05, atol=0.05 * whole.abs().mean().item())
