@@ -3,6 +3,7 @@
     NAME/
       spec.yaml        what was asked (Spec)
       objects.pkl      the notebook's own model or data, when the spec names one
+      objects.sig      who may open them unasked (trust.py)
       facts.json       what the data is, without its tensors (Facts)
       status.json      where it stands, replaced atomically
       metrics.jsonl    what came of it, one reading a line
@@ -20,9 +21,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -222,11 +223,11 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
     part: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{spec.name}.", suffix=".part", dir=root))
-        part.chmod(0o755)  # mkdtemp's 0700 would hide the run from a group's shared folder
+        part = root / f".{spec.name}.{secrets.token_hex(8)}.part"
+        part.mkdir()  # not mkdtemp, whose 0700 would hide the run from a group: the umask says who may read it
         part.joinpath(SPEC).write_text(spec.to_yaml(), "utf-8")
         if objects is not None:
-            part.joinpath(OBJECTS).write_bytes(objects)
+            _write_objects(part, spec, objects)
         write_json(part / STATUS, _first_status(spec))
         part.rename(target)
     except OSError as error:
@@ -237,6 +238,12 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
             "Choose another place: %config BigModel.runs = '…'",
         ) from None
     return RunFolder(target)
+
+
+def _write_objects(part: Path, spec: Spec, objects: bytes) -> None:
+    from nbmodels.runs import trust
+
+    trust.write(part, spec, objects)
 
 
 def _first_status(spec: Spec) -> dict[str, Any]:

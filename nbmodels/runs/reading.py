@@ -167,8 +167,12 @@ def text(value: Any, most: int = LONGEST) -> str:
     """Text that can be written anywhere: no control characters, no halves of characters."""
     if not isinstance(value, str):
         raise ValueError(value)
-    cut = value if len(value) <= most else value[: most - 1] + "…"
-    return _CONTROL.sub("", cut if cut.isascii() else cut.encode("utf-8", "replace").decode())
+    return harmless(value if len(value) <= most else value[: most - 1] + "…")
+
+
+def harmless(words: str) -> str:
+    """The text without control characters, by which a terminal is told to do things, and without half characters."""
+    return _CONTROL.sub("", words if words.isascii() else words.encode("utf-8", "replace").decode())
 
 
 def record(table: Mapping[str, Reader]) -> Reader:
