@@ -17,8 +17,8 @@ from nbmodels import line
 from nbmodels.errors import BigModelError, DataError, InputError
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE
-from nbmodels.runs.reading import harmless
 from nbmodels.runs.run import Run
+from nbmodels.runs.typed import harmless
 from nbmodels.views import report
 from nbmodels.views.snapshot import snapshot
 from nbmodels.views.words import state_line

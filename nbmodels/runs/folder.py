@@ -32,7 +32,7 @@ import psutil
 
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
-from nbmodels.runs import reading
+from nbmodels.runs import reading, typed
 from nbmodels.runs.json_file import write_json
 from nbmodels.spec import Spec
 
@@ -104,7 +104,7 @@ class RunFolder:
 
     def status(self) -> dict[str, Any]:
         """What the worker last wrote of itself; empty when there is nothing."""
-        return reading.STATUS(reading.read_object(self.path, STATUS))
+        return typed.STATUS(reading.read_object(self.path, STATUS))
 
     def write_status(self, **changes: Any) -> None:
         """Replace status.json with its content changed; only the worker, and the launcher before it, write."""
@@ -149,7 +149,7 @@ class RunFolder:
 
     def test(self) -> dict[str, Any]:
         """The held-out figures, once asked for."""
-        return reading.TEST(reading.read_object(self.path, TEST, most=reading.LARGE))
+        return typed.TEST(reading.read_object(self.path, TEST, most=reading.LARGE))
 
     def summary(self) -> dict[str, Any]:
         """The run as one JSON object: what `bigmodel runs --json` prints."""
@@ -181,7 +181,7 @@ class RunFolder:
 
     def control(self) -> dict[str, Any]:
         """What is asked of the worker: {"want": …, "lr": [rate, when it was asked] or None}."""
-        return {"want": "run", "lr": None, **reading.CONTROL(reading.read_object(self.path, CONTROL))}
+        return {"want": "run", "lr": None, **typed.CONTROL(reading.read_object(self.path, CONTROL))}
 
     def ask(self, want: str | None = None, lr: float | None = None) -> None:
         """Ask the worker for something; the worker only reads this, so nothing that is asked is ever lost."""
