@@ -64,6 +64,7 @@ class Word:
 
 _RUN = Place("run", "run")
 _LAST = Place("run", "run", required=False)  # the newest run
+_TRUST = make("trust", bool, False, "Open what another person or machine made: code of its notebook runs as you.")
 _ASKS = (
     make("length", int | None, None, "Tokens to write, at least 1; for models that write."),
     make("temperature", float | None, None, "How boldly it writes, at least 0 (safest); for models that write."),
@@ -71,6 +72,7 @@ _ASKS = (
     make("top_p", float | None, None, "Choose among as few likeliest as have this chance, in (0, 1]; likewise."),
     make("beam", int | None, None, "Beginnings to keep while it searches, at least 1; for models that translate."),
     make("pretrained", str | None, None, "Ask published weights; RUN is then the name of a model."),
+    _TRUST,
 )
 _WAIT = make("wait", bool | None, None, "Wait for the end; empty waits only where nobody can press a button.")
 
@@ -84,12 +86,12 @@ WORDS: dict[str, Word] = {
         Word("train", "Train a model; the page stays free.", (Place("model", "model"),), (_WAIT,), trains=True),
         Word("panel", "A form with every option, and a button that starts.", (Place("model", "model"),), trains=True),
         Word("runs", "The runs of this place, whoever started them."),
-        Word("attach", "Watch a run, live or ended.", (_LAST,)),
+        Word("attach", "Watch a run, live or ended.", (_LAST,), (_TRUST,)),
         Word("stop", "End a run at its next step and keep what it learned.", (_LAST,)),
         Word("pause", "Give the processor back for a while.", (_LAST,)),
-        Word("resume", "Go on after a pause, a stop or a crash.", (_LAST,)),
+        Word("resume", "Go on after a pause, a stop or a crash.", (_LAST,), (_TRUST,)),
         Word("tensorboard", "TensorBoard on the runs of this place."),
-        Word("test", "The figures on held-out data.", (_LAST,)),
+        Word("test", "The figures on held-out data.", (_LAST,), (_TRUST,)),
         Word("predict", "What a run says of new inputs.", (_RUN, Place("inputs", "input", many=True)), _ASKS),
     )
 }  # fmt: skip

@@ -86,9 +86,9 @@ def runs(namespace: Namespace) -> Shown:
     return pages.runs(found.runs, found.line)
 
 
-def attach(namespace: Namespace, run: str | None = None) -> Run:
+def attach(namespace: Namespace, run: str | None = None, trust: bool = False) -> Run:
     """A run, whoever started it."""
-    return find_run(run, namespace)
+    return _trusted(find_run(run, namespace), trust)
 
 
 def stop(namespace: Namespace, run: str | None = None) -> Shown:
@@ -106,9 +106,13 @@ def pause(namespace: Namespace, run: str | None = None) -> Shown:
     return shown.line(f"{found.name} pauses. To go on: %bigmodel resume {found.name}", found.folder.summary())
 
 
-def resume(namespace: Namespace, run: str | None = None) -> Run:
+def resume(namespace: Namespace, run: str | None = None, trust: bool = False) -> Run:
     """Go on; what comes back is the run's live view."""
-    return find_run(run, namespace).resume()
+    return _trusted(find_run(run, namespace), trust).resume()
+
+
+def _trusted(found: Run, trust: bool) -> Run:
+    return found.trust() if trust else found
 
 
 def tensorboard(namespace: Namespace) -> Any:
@@ -118,9 +122,9 @@ def tensorboard(namespace: Namespace) -> Any:
     return board.tensorboard(folders.runs_root())
 
 
-def test(namespace: Namespace, run: str | None = None) -> Shown:
+def test(namespace: Namespace, run: str | None = None, trust: bool = False) -> Shown:
     """The held-out figures, with the picture that people expect of the task."""
-    found = find_run(run, namespace)
+    found = _trusted(find_run(run, namespace), trust)
     return pages.test(found.folder.summary(), found.test())
 
 
@@ -133,7 +137,7 @@ def predict(namespace: Namespace, run: str, inputs: Sequence[str], stream: bool 
         from nbmodels.runs import examine
 
         return examine.recall(run, weights, read_inputs(inputs, "image", namespace))
-    found = find_run(run, namespace)
+    found = _trusted(find_run(run, namespace), options.pop("trust", False))
     facts = found.folder.facts()
     given = {name: value for name, value in options.items() if value is not None}
     asked = read_inputs(inputs, facts.kind if facts else "", namespace)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from nbmodels.data.facts import Facts, task_of
 from nbmodels.data.weights import find_weights
 from nbmodels.errors import InputError
 from nbmodels.models import MODELS
-from nbmodels.runs import checkpoint
-from nbmodels.runs.folder import OBJECTS, RunFolder
+from nbmodels.runs import checkpoint, trust
+from nbmodels.runs.folder import RunFolder
 from nbmodels.spec import NOTEBOOK, Spec, Training
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -34,13 +33,8 @@ RISE, START, END = 0.3, 1 / 25, 1 / 250_000  # of one-cycle: PyTorch's defaults
 
 
 def read_objects(folder: RunFolder) -> dict[str, Any]:
-    """The notebook's own things of a run. Code of the run's owner runs here: read only runs of people you trust."""
-    spec = folder.spec()
-    if not (spec.model.startswith(NOTEBOOK) or spec.data.startswith(NOTEBOOK)):
-        return {}
-    with folder.file(OBJECTS).open("rb") as file:
-        objects: dict[str, Any] = pickle.load(file)
-    return objects
+    """The notebook's own things of a run; Untrusted where this user has neither made nor trusted them."""
+    return trust.load(folder)
 
 
 def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], saved: Path | None = None) -> L.LightningModule:

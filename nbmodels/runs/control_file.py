@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nbmodels.runs import reading
+from nbmodels.runs import reading, typed
 
 
 def read(folder: Path, name: str) -> tuple[dict[str, Any], str]:
@@ -25,7 +25,7 @@ def read(folder: Path, name: str) -> tuple[dict[str, Any], str]:
         said = None
     if not isinstance(said, dict):
         return nothing, f"{name} holds no JSON object"
-    good = reading.CONTROL(said)
+    good = typed.CONTROL(said)
     bad = [key for key in nothing if said.get(key) is not None and good.get(key) is None]
     asked = {**nothing, **{key: good[key] for key in nothing if good.get(key) is not None}}
     return asked, f"{name}: {bad[0]} cannot be {json.dumps(said[bad[0]])[:60]}" if bad else ""

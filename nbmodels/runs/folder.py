@@ -3,6 +3,7 @@
     NAME/
       spec.yaml        what was asked (Spec)
       objects.pkl      the notebook's own model or data, when the spec names one
+      objects.sig      who may open them unasked (trust.py)
       facts.json       what the data is, without its tensors (Facts)
       status.json      where it stands, replaced atomically
       metrics.jsonl    what came of it, one reading a line
@@ -23,16 +24,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
-from nbmodels.runs import control_file, lock, reading
+from nbmodels.runs import control_file, lock, reading, typed
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.process import age, clock, process_started, worker_pid
 from nbmodels.spec import Spec
@@ -106,7 +107,7 @@ class RunFolder:
 
     def status(self) -> dict[str, Any]:
         """What the worker last wrote of itself; empty when there is nothing."""
-        return reading.STATUS(reading.read_object(self.path, STATUS))
+        return typed.STATUS(reading.read_object(self.path, STATUS))
 
     def write_status(self, **changes: Any) -> None:
         """Replace status.json with its content changed; only the worker, and the launcher before it, write."""
@@ -160,7 +161,7 @@ class RunFolder:
 
     def test(self) -> dict[str, Any]:
         """The held-out figures, once asked for."""
-        return reading.TEST(reading.read_object(self.path, TEST, most=reading.LARGE))
+        return typed.TEST(reading.read_object(self.path, TEST, most=reading.LARGE))
 
     def summary(self) -> dict[str, Any]:
         """The run as one JSON object: what `bigmodel runs --json` prints."""
@@ -237,11 +238,11 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
     part: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{spec.name}.", suffix=".part", dir=root))
-        part.chmod(0o755)  # mkdtemp's 0700 would hide the run from a group's shared folder
+        part = root / f".{spec.name}.{secrets.token_hex(8)}.part"
+        part.mkdir()  # not mkdtemp, whose 0700 would hide the run from a group: the umask says who may read it
         part.joinpath(SPEC).write_text(spec.to_yaml(), "utf-8")
         if objects is not None:
-            part.joinpath(OBJECTS).write_bytes(objects)
+            _write_objects(part, spec, objects)
         part.joinpath(LOCK).touch()
         write_json(part / STATUS, _first_status(spec))
         part.rename(target)
@@ -262,6 +263,12 @@ def discard(folder: RunFolder) -> None:
         with contextlib.suppress(OSError):
             folder.path.rename(aside)  # out of sight at once, then off the disk
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_objects(part: Path, spec: Spec, objects: bytes) -> None:
+    from nbmodels.runs import trust
+
+    trust.write(part, spec, objects)
 
 
 def _first_status(spec: Spec) -> dict[str, Any]:

@@ -5,7 +5,6 @@ One folder that is damaged, half copied or made to harm takes nothing from the o
 
 from __future__ import annotations
 
-import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +41,7 @@ def listed(root: Path) -> Listing:
     """Every run of a folder of runs; never an error of a single one."""
     found, times = Listing(), {}
     try:
-        names = sorted(name for name in os.listdir(root) if not name.startswith("."))
+        names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
     except OSError:
         return found
     for name in names:

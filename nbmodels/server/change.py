@@ -21,8 +21,11 @@ GONE = ".deleted"  # how the name of a folder ends that is on its way out
 _resuming = threading.Lock()  # two presses of the button must not start two workers
 
 
-def control(folder: RunFolder, do: Any, value: Any) -> str:
-    """Ask a run to stop, pause, resume or change its learning rate; its state just after. Never waits for it."""
+def control(folder: RunFolder, do: Any, value: Any, trust: bool = False) -> str:
+    """Ask a run to stop, pause, resume, go to the front of the queue, or change its learning rate; its state just after.
+
+    It is never waited for. A run that holds another person's code resumes only with `trust`, which is remembered; Untrusted otherwise.
+    """
     run = Run(RunFolder(folder.path))  # as it is: what is not known here is written back as it was
     if do == "stop":
         threading.Thread(target=_stop, args=(run,), name=f"stop-{run.name}", daemon=True).start()
@@ -30,11 +33,13 @@ def control(folder: RunFolder, do: Any, value: Any) -> str:
         run.pause()
     elif do == "resume":
         with _resuming:
-            run.resume()
+            (run.trust() if trust else run).resume()
+    elif do == "first":
+        run.first()
     elif do == "lr":
         run.set_lr(_rate(value))
     else:
-        raise Refusal(400, f"Nothing to do: {do!r}", 'Say {"do": "stop"}, "pause", "resume", or "lr" with a "value".')
+        raise Refusal(400, f"Nothing to do: {do!r}", 'Say {"do": "stop"}, "pause", "resume", "first" or "lr".')
     return run.state
 
 

@@ -12,6 +12,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado.web import authenticated
 
 from nbmodels.errors import BigModelError, DataError, InputError
+from nbmodels.runs.trust import Untrusted
 from nbmodels.server import catalogue, change, metrics
 from nbmodels.server.desk import Desk
 from nbmodels.server.lookup import Refusal, find
@@ -37,6 +38,8 @@ class Handler(APIHandler):
             return await self.desk.aside(work, *arguments)
         except (InputError, DataError) as error:
             raise Refusal(400, error.what, error.hint) from None
+        except Untrusted as error:  # the page asks its reader, and says "trust" then
+            raise Refusal(409, error.what, error.hint, trust=True) from None
         except BigModelError as error:  # the run cannot do it as it stands, or an optional part is missing
             raise Refusal(409, error.what, error.hint) from None
         except (FileNotFoundError, NotADirectoryError):
@@ -72,10 +75,11 @@ class Handler(APIHandler):
         """One line and what to do next."""
         error = (kwargs.get("exc_info") or (None, None))[1]
         if isinstance(error, Refusal):
-            self.finish(json.dumps({"message": error.message, "hint": error.hint}, ensure_ascii=False))
+            said = {"message": error.message, "hint": error.hint, **error.more}
+            self.finish(json.dumps(said, ensure_ascii=False))
         else:
-            said = getattr(error, "log_message", None) if status_code < 500 else None
-            self.finish(json.dumps({"message": said or self._reason, "hint": ""}))
+            known = getattr(error, "log_message", None) if status_code < 500 else None
+            self.finish(json.dumps({"message": known or self._reason, "hint": ""}))
 
 
 class Runs(Handler):
@@ -185,8 +189,8 @@ class Control(Handler):
     @authorized
     async def post(self, place: str, name: str) -> None:
         """Stop, pause, resume, or another learning rate."""
-        do, value = self.body(do=str, value=object)
-        await self.write_json(lambda: {"state": change.control(find(place, name), do, value)})
+        do, value, trust = self.body(do=str, value=object, trust=(bool, type(None)))
+        await self.write_json(lambda: {"state": change.control(find(place, name), do, value, trust=bool(trust))})
 
 
 class Models(Handler):

@@ -18,9 +18,9 @@ Stamp = tuple[tuple[int, ...] | None, ...]
 class Refusal(HTTPError):
     """An answer that is no: its status, one line, and what to do instead."""
 
-    def __init__(self, status: int, message: str, hint: str = "") -> None:
+    def __init__(self, status: int, message: str, hint: str = "", **more: Any) -> None:
         super().__init__(status)
-        self.message, self.hint = message, hint
+        self.message, self.hint, self.more = message, hint, more
 
 
 class KeptFolder(RunFolder):

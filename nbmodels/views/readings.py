@@ -11,7 +11,8 @@ from types import NoneType
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
-from nbmodels.runs.reading import PIECE, count, open_file, piece, rows, text
+from nbmodels.runs.reading import PIECE, open_file, piece, rows
+from nbmodels.runs.typed import count, text
 from nbmodels.views.glance import glance
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -393,6 +394,20 @@ def test_a_real_worker_obeys(server: Any) -> None:
     seen(lambda view: view["state"] == "running" and view["step"] > step, "it goes on from its checkpoint")
     psutil.Process(folder.status()["pid"]).kill()
     seen(lambda view: view["state"] == "lost", "its worker is missed")
+
+
+def test_anothers_code_is_asked_about(server: Any) -> None:
+    spec = Spec("foreign", "notebook:Net", "digits", training=Training(epochs=1))
+    folder = folders.create(spec, pickle.dumps({"model": None}))  # this process has another home than the server
+    folder.write_status(state="stopped")
+    path = f"runs/{server.place}/foreign/control"
+    status, said = refused(server, "POST", path, {"do": "resume"})
+    assert (status, said["trust"]) == (409, True) and "foreign" in said["message"] and "--trust" in said["hint"]
+    assert folder.status()["state"] == "stopped" and not folder.file(folders.CONTROL).exists()
+    assert refused(server, "POST", path, {"do": "resume", "trust": "yes"})[0] == 400
+    assert server.json("POST", path, {"do": "resume", "trust": True})["state"] in ("starting", "running")
+    until(lambda: folder.state() == "failed", "it is no model, so its worker fails")
+    assert "trust" not in folder.status()["error"]["what"]
 
 
 # -- the catalogue, the line, the quickstart
