@@ -38,6 +38,7 @@ class Training:
         compile: Compile the model with torch.compile first.
         save_steps: Steps between two checkpoints, at least 1.
         save_seconds: Seconds between two checkpoints, above 0; whichever comes first.
+        skip_nan: Batches with a loss that is not finite to pass over, at least 0.
         threads: Threads on the processor, at least 1; empty means this run's share of the cores, whoever else works.
         deterministic: Deterministic algorithms only, and as many threads as at the first start: the same to the bit.
         jobs: Runs at once on this machine, at least 1; more wait their turn; empty means as many as it carries.
@@ -60,6 +61,7 @@ class Training:
     compile: bool = False
     save_steps: int = 1000
     save_seconds: float = 60.0
+    skip_nan: int = 0
     threads: int | None = None
     deterministic: bool = False
     jobs: int | None = None

@@ -7,6 +7,7 @@
       facts.json       what the data is, without its tensors (Facts)
       status.json      where it stands, replaced atomically
       metrics.jsonl    what came of it, one reading a line
+      changes.jsonl    what was changed while it ran, a change a line: {"step", "time", "option", "old", "new"}
       samples/         pictures and texts the model made, with index.jsonl
       checkpoints/     step-NNNNNNNN.ckpt
       control.json     what is asked of it now: {"want": "run" | "pause" | "stop", "lr": [float, when it was asked],
@@ -33,14 +34,14 @@ from typing import Any
 
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
-from nbmodels.runs import control_file, lock, reading, typed
+from nbmodels.runs import changes, control_file, lock, reading, typed
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.process import age, clock, process_started, worker_pid
 from nbmodels.spec import Spec
 
 SPEC, OBJECTS, FACTS, STATUS = "spec.yaml", "objects.pkl", "facts.json", "status.json"
 METRICS, CONTROL, LOG, TEST = "metrics.jsonl", "control.json", "worker.log", "test.json"
-LOCK = "worker.lock"
+LOCK, CHANGES = "worker.lock", "changes.jsonl"
 SAMPLES, CHECKPOINTS = "samples", "checkpoints"
 
 ALIVE = ("starting", "waiting", "running", "paused")  # states with a worker behind them
@@ -145,6 +146,10 @@ class RunFolder:
     def metrics(self, since: int = 0) -> list[dict[str, Any]]:
         """The readings after byte `since` of metrics.jsonl; a last line still being written is left out."""
         return reading.metrics(self.path, METRICS, since)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What was changed while the run went on, oldest first: {step, time, option, old, new}; the newest thousand."""
+        return changes.read(self.file(CHANGES))
 
     def samples(self) -> list[dict[str, Any]]:
         """What the model made: {step, epoch, file: Path}, oldest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from pathlib import Path
@@ -22,7 +23,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     """Replace a JSON file atomically: a reader sees the old one or the new one."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        part.write_text(json.dumps(values, ensure_ascii=False, allow_nan=True), "utf-8")
+        part.write_bytes(encode(values))
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -31,9 +32,31 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 def overwrite_json(path: Path, values: dict[str, Any]) -> None:
     """Write over a JSON file where it lies: on a full disk its own blocks are the only ones to be had."""
-    content = json.dumps(values, ensure_ascii=False).encode()
+    content = encode(values)
     with path.open("r+b") as file:
         file.write(content.ljust(os.fstat(file.fileno()).st_size))  # JSON may end in spaces
+
+
+def encode(values: Any) -> bytes:
+    """Values as JSON that every reader takes: what is not finite is null, and text is UTF-8 in any case."""
+    try:
+        content = json.dumps(values, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        content = json.dumps(finite(values), ensure_ascii=False, allow_nan=False)
+    return content.encode("utf-8", "replace")
+
+
+def finite(values: Any) -> Any:
+    """The same values with None for every number that is not finite; JSON has no word for such."""
+    if isinstance(values, dict):
+        return {_key(key): finite(value) for key, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
+
+
+def _key(key: Any) -> Any:
+    return str(key) if isinstance(key, float) else key
 
 
 def rows(content: bytes) -> list[dict[str, Any]]:

@@ -22,9 +22,10 @@ _resuming = threading.Lock()  # two presses of the button must not start two wor
 
 
 def control(folder: RunFolder, do: Any, value: Any, trust: bool = False) -> str:
-    """Ask a run to stop, pause, resume, go to the front of the queue, or change its learning rate; its state just after.
+    """Ask a run to stop, pause, resume, go first in the queue or change its learning rate; its state just after.
 
-    It is never waited for. A run that holds another person's code resumes only with `trust`, which is remembered; Untrusted otherwise.
+    It is never waited for. A run that holds another person's code resumes only with `trust`, which is remembered;
+    Untrusted otherwise.
     """
     run = Run(RunFolder(folder.path))  # as it is: what is not known here is written back as it was
     if do == "stop":
