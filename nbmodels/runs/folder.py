@@ -35,7 +35,7 @@ from typing import Any
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
 from nbmodels.runs import changes, control_file, lock, reading, typed
-from nbmodels.runs.json_file import write_json
+from nbmodels.runs.json_file import put_json, write_json
 from nbmodels.runs.process import age, clock, process_started, worker_pid
 from nbmodels.spec import Spec
 
@@ -112,7 +112,7 @@ class RunFolder:
 
     def write_status(self, **changes: Any) -> None:
         """Replace status.json with its content changed; only the worker, and the launcher before it, write."""
-        write_json(self.file(STATUS), {**reading.read_object(self.path, STATUS), **changes})
+        put_json(self.file(STATUS), {**reading.read_object(self.path, STATUS), **changes})
 
     def state(self, status: dict[str, Any] | None = None) -> str:
         """starting, running, paused, finished, stopped, failed; or lost: it says it runs and nobody is there."""
@@ -208,7 +208,7 @@ class RunFolder:
         asked["want"] = want or asked["want"]
         asked["lr"] = [lr, time.time()] if lr is not None else asked["lr"]
         asked["first"] = time.time() if first else asked["first"]
-        write_json(self.file(CONTROL), asked)
+        put_json(self.file(CONTROL), asked)
 
 
 def find(name: str | Path) -> RunFolder:
@@ -250,6 +250,9 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
             _write_objects(part, spec, objects)
         part.joinpath(LOCK).touch()
         write_json(part / STATUS, _first_status(spec))
+        write_json(
+            part / CONTROL, {"want": "run", "lr": None, "first": None}
+        )  # there, so that a full disk stops no stop
         part.rename(target)
     except OSError as error:
         if part:

@@ -100,9 +100,9 @@ class Pulse:
         if self.gone:
             return
         try:
-            json_file.write_json(self.folder.file(STATUS), status)
+            json_file.put_json(self.folder.file(STATUS), status)
         except OSError:
-            self._overwrite(status)
+            self._changed = True
 
     def end(self, **changes: Any) -> None:
         """The last word of the run: nothing is written after it."""
@@ -132,12 +132,6 @@ class Pulse:
         self._why = self._why or why
         self._told_at = self._told_at or time.monotonic()
         self.woken.set()
-
-    def _overwrite(self, status: dict[str, Any]) -> None:
-        try:
-            json_file.overwrite_json(self.folder.file(STATUS), status)
-        except OSError:
-            self._changed = True
 
     def _beat(self) -> None:
         """A beat that fails says so in the log, and the next one comes."""

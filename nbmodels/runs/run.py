@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmodels.errors import RunError, RunFailed
 from nbmodels.runs import folder as folders
-from nbmodels.runs import launch, places, trust
+from nbmodels.runs import disk, launch, places, trust
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE, RunFolder
 from nbmodels.runs.process import clock, process_started
@@ -110,6 +110,7 @@ class Run:
             )
         if not self.folder.alive():
             trust.check(self.folder)
+            self._write(lambda: disk.check_room(self.folder.path))
         self._ask(want="run")
         if not self.folder.alive():
             again = {"state": "starting", "pid": None, "error": None, "why": "", "lock": None, **clock()}
