@@ -220,7 +220,8 @@ def _state(run: Mapping[str, Any]) -> str:
 def _progress(run: Mapping[str, Any]) -> str:
     metrics = [f"{name} {figure(value)}" for name, value in run["metrics"].items()]
     time = [duration(run["seconds"])] if run.get("seconds") else []
-    return " · ".join([f"epoch {run['epoch'] or 0:g} of {run['epochs']}", *time, *metrics])
+    of = f" of {run['epochs']}" if run["epochs"] is not None else ""
+    return " · ".join([f"epoch {run['epoch'] or 0:g}{of}", *time, *metrics])
 
 
 def test(run: Mapping[str, Any], seen: Mapping[str, Any]) -> Shown:

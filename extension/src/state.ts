@@ -175,13 +175,10 @@ export function mayBeLog(name: string, splits: Splits): boolean {
   return LOWER.test(name) && values(splits).every((value) => value > 0);
 }
 
-/** The newest value: of the validation, else of the training. */
+/** The newest value: of the validation, else of the training; null where that is no number, whatever came before it. */
 export function newest(splits: Splits): Value {
-  for (const split of ["val", "train"] as Split[]) {
-    const column = splits[split]?.[1] ?? [];
-    for (let place = column.length - 1; place >= 0; place--) if (column[place] !== null) return column[place] ?? null;
-  }
-  return null;
+  const column = [splits.val, splits.train].find((curve) => curve?.[1].length)?.[1] ?? [];
+  return column[column.length - 1] ?? null;
 }
 
 /** Both curves on one axis of steps. */

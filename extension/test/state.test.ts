@@ -68,6 +68,13 @@ test("smoothing keeps the level and the gaps", () => {
   assert.equal(state.smooth([1, null, 1])[1], null);
 });
 
+test("the newest value is the newest, also where it is no number", () => {
+  assert.equal(state.newest({ train: [[1, 2], [3, 2]], val: [[2], [5]] }), 5);
+  assert.equal(state.newest({ train: [[1, 2], [3, null]] }), null); // and not the 3 of the step before
+  assert.equal(state.newest({ train: [[1], [3]], val: [[], []] }), 3);
+  assert.equal(state.newest({}), null);
+});
+
 test("the axis of values", () => {
   const [low, high] = state.extent({ train: [[1, 2], [0.9, 0.95]] });
   assert.ok(low > 0.8 && low < 0.9 && high > 0.95);

@@ -164,16 +164,16 @@ def _samples(view: dict[str, Any]) -> str:
         caption = str(shown[-1].get("caption") or "")
         rows = "".join(
             f'<tr style="background:none"><td style="border:0;padding:2px 10px 2px 0;{MUTED};font-size:11px;'
-            f'text-align:left">epoch {escape(str(sample["epoch"]))}</td>'
+            f'text-align:left">{escape(_when(sample))}</td>'
             f'<td style="border:0;padding:2px 0;text-align:left">'
-            f'<img alt="samples of epoch {escape(_said(sample), quote=True)}" src="{escape(sample["src"])}" '
+            f'<img alt="samples of {escape(_said(sample), quote=True)}" src="{escape(sample["src"])}" '
             f'style="height:34px;max-width:100%;display:block"></td></tr>'
             for sample in shown
         )
         under = f'<div style="{MUTED};font-size:11px;margin-top:4px">{escape(caption)}</div>' if caption else ""
         return f'<table style="border:0;border-collapse:collapse;margin:10px 0 0">{rows}</table>{under}'
     texts = "".join(
-        f'<div style="{MUTED};font-size:11px;margin-top:8px">epoch {escape(str(sample["epoch"]))}</div>'
+        f'<div style="{MUTED};font-size:11px;margin-top:8px">{escape(_when(sample))}</div>'
         f'<pre style="{CODE};white-space:pre-wrap;margin:2px 0">{escape((sample["text"] or "")[:400])}</pre>'
         for sample in shown
     )
@@ -181,8 +181,12 @@ def _samples(view: dict[str, Any]) -> str:
 
 
 def _said(sample: dict[str, Any]) -> str:
-    """`3: a handwritten two · the digit six`: the epoch, and what was asked for where something was."""
-    return ": ".join(filter(None, (str(sample["epoch"]), sample.get("caption"))))
+    """`epoch 3: a handwritten two · the digit six`: when, and what was asked for where something was."""
+    return ": ".join(filter(None, (_when(sample), sample.get("caption"))))
+
+
+def _when(sample: dict[str, Any]) -> str:
+    return f"epoch {sample['epoch']}" if sample["epoch"] is not None else f"step {sample['step']}"
 
 
 def _that_fit(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
