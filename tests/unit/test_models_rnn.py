@@ -231,7 +231,8 @@ def test_each_tags_state_and_each_layers_is_dropped_by_itself(cls: Any) -> None:
 
 def test_what_dropout_is_when_nobody_says() -> None:
     judge, tells = GRU(), writer(GRU)
-    assert (judge.word_dropout.p, judge.dropout.p, judge.width) == (0.1, 0.5, 64)
+    assert (judge.word_dropout.p, judge.dropout.p, judge.width) == (0.3, 0.5, 64)
+    assert GRU(task="tagging").word_dropout.p == 0.1
     assert (tells.word_dropout.p, tells.dropout.p) == (0, 0)
     assert GRU(task="language-modelling", dropout=0.2).dropout.p == 0.2
 
