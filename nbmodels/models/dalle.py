@@ -199,9 +199,10 @@ class DALLE(L.LightningModule):
         done = self.vae_done(batch_idx)
         if done < 1:
             temperature = COLDEST + (1 - COLDEST) * (1 + math.cos(math.pi * done)) / 2
-            relaxed, divergence = self.vae.relaxed(pictures, temperature)
+            choices = self.vae.choices(pictures)
+            relaxed, divergence = self.vae.relaxed(pictures, temperature, choices)
             loss = relaxed + self.beta * divergence
-            reconstruction, tokens = self.price_as_tested(captions, pictures)
+            reconstruction, tokens = self.price_as_tested(captions, pictures, choices.argmax(dim=1).flatten(1))
         else:
             reconstruction, tokens = self.price(captions, pictures)
             loss = tokens
@@ -209,8 +210,10 @@ class DALLE(L.LightningModule):
         return loss
 
     @torch.no_grad()
-    def price_as_tested(self, captions: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The same as `price`, drawing nothing at random: while the discrete VAE learns, what is to be logged of it."""
+    def price_as_tested(self, captions: Tensor, pictures: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """The same as `price` of the tokens [B, N], drawing nothing at random: what is logged while the VAE learns."""
+        if not self.head.weight.any() and not self.head.bias.any():  # untrained: all codes are as likely
+            return lost(self.vae.paint(drawn), pictures), pictures.new_tensor(self.length * math.log(self.vae.codes))
         was_training = self.training
         self.eval()
         found = self.price(captions, pictures)

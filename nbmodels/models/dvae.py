@@ -102,14 +102,14 @@ class DiscreteVAE(nn.Module):
         """[B, C, S, S] pictures -> [B, C, S, S] what is left of them in tokens."""
         return self.decode(self.encode(x))
 
-    def relaxed(self, x: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-        """A picture's soft way there and back, to learn from.
+    def relaxed(self, x: Tensor, temperature: float, logits: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """A picture's soft way there and back, to learn from; `logits` are its choices, where they are known already.
 
         Returns:
             reconstruction: what is lost of the pictures, in nats a picture (a number).
             divergence: what the choices say more than even ones, in nats a picture (a number).
         """
-        logits = self.choices(x)
+        logits = self.choices(x) if logits is None else logits
         weights = soften(logits, temperature)  # [B, K, G, G]
         vectors = torch.einsum("bkij,kd->bdij", weights, self.codebook.weight)
         return lost(self.decoder(vectors), x), from_uniform(logits).mean()

@@ -236,7 +236,11 @@ def test_a_trainer_fits_and_tests_it(name: str, tmp_path: Path) -> None:
         assert float(metrics["test/perplexity"]) == pytest.approx(math.exp(float(metrics["test/loss"])), rel=1e-5)
 
 
-OBJECTIVES = [{}, {"label_smoothing": 0.2}, {"beta": 3.0}]  # what is learned from may be more than what is logged
+OBJECTIVES: list[dict[str, Any]] = [
+    {},
+    {"label_smoothing": 0.2},
+    {"beta": 3.0},
+]  # what is learned from may be more than what is logged
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
@@ -245,7 +249,7 @@ def test_training_and_validation_log_the_same_quantities(name: str, task: str, o
     if any(option not in read_source(MODELS[name]) for option in objective):
         return
     model = model_for(name, task, **objective).eval()
-    if name == "dalle":  # one whose transformer no longer finds all codes as likely
+    if name == "dalle" and objective:  # one whose transformer no longer finds all codes as likely
         torch.nn.init.normal_(model.head.weight)  # type: ignore[union-attr, arg-type]
     batch, logged = task_batch(name, task), {}
     model.log = lambda figure, value, **_: logged.update({figure: float(value)})  # type: ignore[method-assign, assignment]
