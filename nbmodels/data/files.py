@@ -37,6 +37,7 @@ class Files:
         test: Share of the samples to test on, in [0, 1).
         tokens: What a token of a text is; empty means words for sentences, characters for one long text.
         sequence_length: Tokens that are read of a text at once, at least 1; empty means 40, or 64 of one long text.
+        group: Column of a CSV whose equal values stay in one split; empty means equal texts or rows do.
         skip_broken: Train without the pictures that cannot be read, and say how many and which they are.
     """
 
@@ -51,14 +52,16 @@ class Files:
         test: float = 0.1,
         tokens: Literal["words", "characters", "bpe"] | None = None,
         sequence_length: int | None = None,
+        group: str | None = None,
         skip_broken: bool = False,
     ) -> None:
         self.image_size, self.skip_broken = image_size, skip_broken
-        self.arrays = Arrays(target, standardise, val, test, tokens, sequence_length)
+        self.arrays = Arrays(target, standardise, val, test, tokens, sequence_length, group)
 
     def load(self, path: str, task: str | None = None) -> DataSet:
         """The three splits of what lies at `path`; DataError when nothing usable does."""
         place, name = _place(path), Path(path).name
+        self._check_group(place)
         if (asked := read_questions(place)) is not None:
             return self._questions(name, asked)
         if not place.is_dir():
@@ -73,6 +76,7 @@ class Files:
     def check(self, path: str, task: str | None = None) -> None:
         """Raise what `load` would, without reading every picture."""
         place = _place(path)
+        self._check_group(place)
         if read_questions(place) is not None:
             return
         if task == "question-answering":
@@ -84,6 +88,10 @@ class Files:
         _several(place, classes)
         if not self.skip_broken:
             read_folder(files[:1], self.image_size)
+
+    def _check_group(self, place: Path) -> None:
+        if self.arrays.group is not None and place.suffix.lower() not in {*TABLES, ".npz"}:
+            raise DataError(f"{place.name} has no column {self.arrays.group!r}", "--group takes a column of a CSV.")
 
     def _questions(self, name: str, asked: list[Question]) -> DataSet:
         """Questions, cut as the options say."""
