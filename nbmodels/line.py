@@ -74,6 +74,7 @@ _ASKS = (
     make("pretrained", str | None, None, "Ask published weights; RUN is then the name of a model."),
     _TRUST,
 )
+_ONCE = make("once", bool, False, "Where the same training runs or has finished already, attach to it instead.")
 _WAIT = make("wait", bool | None, None, "Wait for the end; empty waits only where nobody can press a button.")
 
 WORDS: dict[str, Word] = {
@@ -83,7 +84,7 @@ WORDS: dict[str, Word] = {
         Word("models", "The models there are."),
         Word("info", "One model: what it is, its formula, options, parameters, data.", (Place("model", "model"),)),
         Word("data", "The data sets there are, or one of them.", (Place("data", "data", required=False),)),
-        Word("train", "Train a model; the page stays free.", (Place("model", "model"),), (_WAIT,), trains=True),
+        Word("train", "Train a model; the page stays free.", (Place("model", "model"),), (_WAIT, _ONCE), trains=True),
         Word("panel", "A form with every option, and a button that starts.", (Place("model", "model"),), trains=True),
         Word("runs", "The runs of this place, whoever started them."),
         Word("attach", "Watch a run, live or ended.", (_LAST,), (_TRUST,)),

@@ -6,6 +6,7 @@ Every one gives back something that can be displayed: a `Run`, a widget, or a `S
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 from nbmodels import names, pages, request, shown
 from nbmodels.errors import InputError
 from nbmodels.option import Style
+from nbmodels.runs import equal, launch, listing, typed
 from nbmodels.runs import folder as folders
-from nbmodels.runs import listing
 from nbmodels.runs import run as handles
 from nbmodels.runs.attended import attended
 from nbmodels.runs.run import Run
@@ -47,10 +48,26 @@ def data(namespace: Namespace, data: str | None = None) -> Shown:
     return pages.data_sets() if data is None else pages.data_set(names.find_data(data, namespace))
 
 
-def train(namespace: Namespace, model: Any, wait: bool | None = None, style: Style = "flag", **options: Any) -> Run:
-    """Start a run, options as typed; wait for its end where that is asked for, or nobody could press a button."""
+def train(
+    namespace: Namespace,
+    model: Any,
+    wait: bool | None = None,
+    style: Style = "flag",
+    once: bool = False,
+    **options: Any,
+) -> Run:
+    """Start a run, options as typed; wait for its end where that is asked for, or nobody could press a button.
+
+    Where the same training is there already, one line says so; with `once` that run is given instead.
+    """
     spec, objects = request.build_spec(model, options.pop("data", None), options, namespace, style)
-    run = handles.train(spec, objects, wait=False)
+    same = equal.find_equal(spec, (lambda: launch.pickled(objects)) if objects else None)
+    if same is not None and once:
+        run = Run(same)
+    else:
+        if same is not None:
+            say(equal.sentence(same, style))
+        run = handles.train(spec, objects, wait=False)
     if wait or (wait is None and not attended()):
         if attended():  # live while it is waited for; where nobody looks, its end is shown
             from nbmodels.views import show
@@ -58,6 +75,15 @@ def train(namespace: Namespace, model: Any, wait: bool | None = None, style: Sty
             show.show(run)
         run.wait()
     return run
+
+
+def say(sentence: str) -> None:
+    """Print a line: in the cell where there is one, else where it mixes with nothing that a program reads."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if hasattr(shell, "kernel"):
+        print(sentence)
+    else:
+        print(typed.harmless(sentence.replace("%bigmodel", "bigmodel")), file=sys.stderr)
 
 
 def panel(namespace: Namespace, model: str, **options: Any) -> Any:

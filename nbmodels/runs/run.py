@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nbmodels.errors import RunError, RunFailed
-from nbmodels.runs import folder as folders
 from nbmodels.runs import disk, launch, places, trust
+from nbmodels.runs import folder as folders
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE, RunFolder
 from nbmodels.runs.process import clock, process_started

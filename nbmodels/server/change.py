@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 import uuid
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from nbmodels.runs.run import Run
 from nbmodels.server.lookup import Refusal
 
 GONE = ".deleted"  # how the name of a folder ends that is on its way out
-_resuming = threading.Lock()  # two presses of the button must not start two workers
+_resuming: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)  # two presses start one worker
 
 
 def control(folder: RunFolder, do: Any, value: Any, trust: bool = False) -> str:
@@ -33,7 +34,7 @@ def control(folder: RunFolder, do: Any, value: Any, trust: bool = False) -> str:
     elif do == "pause":
         run.pause()
     elif do == "resume":
-        with _resuming:
+        with _resuming[folder.path]:
             (run.trust() if trust else run).resume()
     elif do == "first":
         run.first()

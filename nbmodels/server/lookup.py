@@ -52,7 +52,7 @@ class KeptFolder(RunFolder):
 
 def find(place: str, name: str) -> KeptFolder:
     """The run of that name in that place; Refusal 404 where there is none, InputError for what can be no name."""
-    root = places.known().get(place)
+    root = places.root_of(place)
     if root is None:
         raise Refusal(404, "There is no such folder of runs", "It was moved, or belongs to another user.")
     folder = KeptFolder(root / folders.check_name(name))
