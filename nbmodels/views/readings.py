@@ -15,7 +15,7 @@ from nbmodels.views.glance import PIECE, glance, piece, rows
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
 LOOKED = 1500  # places of a long file where a line is looked at
-BESIDES = {"step", "epoch", "time", "lr"}
+BESIDES = {"step", "epoch", "time", "lr", "samples"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
 Curve = tuple[list[float], list[float | None]]  # steps, values; None where a value is no number
@@ -34,6 +34,7 @@ class Readings:
     def __init__(self, folder: RunFolder, patience: float | None = None) -> None:
         self.folder, self.patience = folder, patience
         self._whole, self._look = Curves(), None  # type: Curves, Curves | None
+        self._file: tuple[int, int] | None = None  # which file was read: a run that goes on writes another one
 
     @property
     def curves(self) -> dict[str, dict[str, Curve]]:
@@ -53,11 +54,13 @@ class Readings:
     def read(self) -> bool:
         """Take in what is new; True when there was something."""
         try:
-            size = self.folder.file(METRICS).stat().st_size
+            seen = self.folder.file(METRICS).stat()
         except OSError:
             return False
-        if size < self._whole.offset or (self._look and size < self._look.offset):
+        size, file = seen.st_size, (seen.st_dev, seen.st_ino)
+        if size < self._whole.offset or (self._look and size < self._look.offset) or file != self._file:
             self._whole, self._look = Curves(), None  # a resumed run cuts what its checkpoint does not know
+        self._file = file
         if self.patience is not None and not self._look and size - self._whole.offset > PIECE:
             self._look = self._glance(size)
             if self._look:
@@ -113,7 +116,7 @@ class Curves:
         self.curves: dict[str, dict[str, Curve]] = {}
         self.latest: dict[str, float] = {}
         self.offset = 0
-        self._step = -1.0
+        self._step = self._time = -1.0
         self._keys: dict[str, tuple[str, Curve] | None] = {}  # a metric's name in a line -> its latest's key, its curve
 
     def take(self, lines: bytes) -> None:
@@ -134,19 +137,21 @@ class Curves:
         step = row.get("step")
         if not isinstance(step, (int, float)):
             return
-        if step < self._step:
+        clock = row.get("time")
+        time = clock if isinstance(clock, (int, float)) else -1.0
+        if step < self._step and time <= self._time:  # a module's own validation steps count anew, its clock does not
             self._forget_after(step)
-        self._step = step
+        self._step, self._time = step, time
         for key, value in row.items():
-            if key in BESIDES or not isinstance(value, (int, float)):
+            if key in BESIDES or not (isinstance(value, (int, float)) or (value is None and key in self._keys)):
                 continue
             if key not in self._keys:
                 self._keys[key] = self._curve(key)
             if known := self._keys[key]:
                 name, (steps, values) = known
                 steps.append(step)
-                values.append(value if math.isfinite(value) else None)
-                self.latest[name] = value
+                values.append(None if value is None or not math.isfinite(value) else value)
+                self.latest[name] = math.nan if value is None else value
 
     def _curve(self, key: str) -> tuple[str, Curve] | None:
         if not (place := split_name(key)):
