@@ -198,7 +198,8 @@ class Recorder(L.Callback):
     def take(self, metrics: Mapping[str, Any], step: int) -> bool:
         """A row of a user's own module, as Lightning gives it to any logger; whether it is more than a step's."""
         values = {name: _plain(value) for name, value in metrics.items()}
-        row = {"step": step, "epoch": self._trainer.current_epoch, "time": round(self.seconds, 3), **values}
+        epoch = {"epoch": values["epoch"]} if "epoch" in values else {}
+        row = {"step": step, **epoch, "time": round(self.seconds, 3), **values}
         self._append({**row, "step": step})
         figures = {name: value for name, value in values.items() if name not in ("epoch", "step")}
         self.pulse.tell(metrics={**self.metrics, **finite(figures)})

@@ -30,6 +30,7 @@ def state_of(trainer: L.Trainer) -> dict[str, Any]:
     connector, epoch = trainer._logger_connector, trainer.fit_loop.epoch_loop
     return {
         "results": {key: _kept(metric) for key, metric in epoch._results.items()},
+        "accumulate": trainer.accumulate_grad_batches,
         "first": connector._first_loop_iter,
         "fx": connector._current_fx,
         "known": {name: _tensor(value) for name, value in connector._callback_metrics.items()},
@@ -42,6 +43,7 @@ def restore(trainer: L.Trainer, module: L.LightningModule, state: dict[str, Any]
     """Put back what `state_of` gave; called when every hook of the start has logged what it has to log."""
     connector, epoch = trainer._logger_connector, trainer.fit_loop.epoch_loop
     epoch._results.clear()
+    trainer.accumulate_grad_batches = state["accumulate"]  # a schedule sets it when an epoch begins
     for key, kept in state["results"].items():
         epoch._results[key] = _made(trainer, module, kept)
     connector._first_loop_iter, connector._current_fx = state["first"], state["fx"]

@@ -17,9 +17,13 @@ from nbmodels.views.glance import glance
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
 LOOKED = 1500  # places of a long file where a line is looked at
+<<<<<<< HEAD
 HIGHEST = 1e100  # of a value that an axis can show; what is above it is a gap, as NaN is
 METRICS_MOST, NAME_MOST = 500, 200  # metrics of a run, characters of a name
 BESIDES = {"step", "epoch", "time", "lr"}
+=======
+BESIDES = {"step", "epoch", "time", "lr", "samples"}
+>>>>>>> rec
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
 Curve = tuple[list[float], list[float | None]]  # steps, values; None where a value is no number
@@ -38,6 +42,7 @@ class Readings:
     def __init__(self, folder: RunFolder, patience: float | None = None) -> None:
         self.folder, self.patience = folder, patience
         self._whole, self._look = Curves(), None  # type: Curves, Curves | None
+        self._file: tuple[int, int] | None = None  # which file was read: a run that goes on writes another one
 
     @property
     def curves(self) -> dict[str, dict[str, Curve]]:
@@ -57,11 +62,13 @@ class Readings:
     def read(self) -> bool:
         """Take in what is new; True when there was something."""
         try:
-            size = self.folder.file(METRICS).stat().st_size
+            seen = self.folder.file(METRICS).stat()
         except OSError:
             return False
-        if size < self._whole.offset or (self._look and size < self._look.offset):
+        size, file = seen.st_size, (seen.st_dev, seen.st_ino)
+        if size < self._whole.offset or (self._look and size < self._look.offset) or file != self._file:
             self._whole, self._look = Curves(), None  # a resumed run cuts what its checkpoint does not know
+        self._file = file
         if self.patience is not None and not self._look and size - self._whole.offset > PIECE:
             self._look = self._glance(size)
             if self._look:
@@ -117,7 +124,7 @@ class Curves:
         self.curves: dict[str, dict[str, Curve]] = {}
         self.latest: dict[str, float | None] = {}
         self.offset = 0
-        self._step = -1.0
+        self._step = self._time = -1.0
         self._keys: dict[str, tuple[str, Curve] | None] = {}  # a metric's name in a line -> its latest's key, its curve
 
     def take(self, lines: bytes) -> None:
@@ -139,11 +146,17 @@ class Curves:
             step = count(row.get("step"))
         except ValueError:
             return
-        if step < self._step:
+        clock = row.get("time")
+        time = clock if isinstance(clock, (int, float)) else -1.0
+        if step < self._step and time <= self._time:  # a module's own validation steps count anew, its clock does not
             self._forget_after(step)
-        self._step = step
+        self._step, self._time = step, time
         for key, value in row.items():
+<<<<<<< HEAD
             if key in BESIDES or isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
+=======
+            if key in BESIDES or not (isinstance(value, (int, float)) or (value is None and key in self._keys)):
+>>>>>>> rec
                 continue
             finite = value is not None and -HIGHEST <= value <= HIGHEST
             if key not in self._keys:
@@ -151,8 +164,13 @@ class Curves:
             if known := self._keys[key]:
                 name, (steps, values) = known
                 steps.append(step)
+<<<<<<< HEAD
                 values.append(value if finite else None)
                 self.latest[name] = value if finite or isinstance(value, float) else None
+=======
+                values.append(None if value is None or not math.isfinite(value) else value)
+                self.latest[name] = math.nan if value is None else value
+>>>>>>> rec
 
     def _curve(self, key: str) -> tuple[str, Curve] | None:
         if len(self._keys) >= METRICS_MOST or not (place := split_name(text(key, NAME_MOST))):
