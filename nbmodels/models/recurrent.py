@@ -83,7 +83,7 @@ class Recurrent(L.LightningModule):
         nn.init.normal_(self.embedding.weight, std=0.1)
         if not writes:
             nn.init.zeros_(self.embedding.weight.data[0])  # the padding
-        # A text of millions of characters is not learned by heart; a few thousand sentences are, if all words are there.
+        # A text of millions of characters is not learned by heart; a few thousand sentences with all their words are.
         hide, drop = {"classification": (0.3, 0.5), "tagging": (0.1, 0.5), "language-modelling": (0.0, 0.0)}[task]
         self.word_dropout = nn.Dropout1d(hide if word_dropout is None else word_dropout)  # a "channel" is a token
         inputs = [embedding] + [width] * (layers - 1)

@@ -17,13 +17,9 @@ from nbmodels.views.glance import glance
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
 LOOKED = 1500  # places of a long file where a line is looked at
-<<<<<<< HEAD
 HIGHEST = 1e100  # of a value that an axis can show; what is above it is a gap, as NaN is
 METRICS_MOST, NAME_MOST = 500, 200  # metrics of a run, characters of a name
-BESIDES = {"step", "epoch", "time", "lr"}
-=======
 BESIDES = {"step", "epoch", "time", "lr", "samples"}
->>>>>>> rec
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
 Curve = tuple[list[float], list[float | None]]  # steps, values; None where a value is no number
@@ -152,11 +148,7 @@ class Curves:
             self._forget_after(step)
         self._step, self._time = step, time
         for key, value in row.items():
-<<<<<<< HEAD
             if key in BESIDES or isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
-=======
-            if key in BESIDES or not (isinstance(value, (int, float)) or (value is None and key in self._keys)):
->>>>>>> rec
                 continue
             finite = value is not None and -HIGHEST <= value <= HIGHEST
             if key not in self._keys:
@@ -164,13 +156,8 @@ class Curves:
             if known := self._keys[key]:
                 name, (steps, values) = known
                 steps.append(step)
-<<<<<<< HEAD
                 values.append(value if finite else None)
                 self.latest[name] = value if finite or isinstance(value, float) else None
-=======
-                values.append(None if value is None or not math.isfinite(value) else value)
-                self.latest[name] = math.nan if value is None else value
->>>>>>> rec
 
     def _curve(self, key: str) -> tuple[str, Curve] | None:
         if len(self._keys) >= METRICS_MOST or not (place := split_name(text(key, NAME_MOST))):
