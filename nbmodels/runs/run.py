@@ -237,6 +237,8 @@ class Run:
                 self._failed = RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint)
                 folders.discard(self.folder)
             raise RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint, error.get("traceback", ""))
+        if not self.folder.path.is_dir():
+            raise RunFailed(f"{self.name}: its folder is gone", "It was deleted, or came to nothing: train it again.")
         if state == "lost":
             raise RunFailed(
                 f"{self.name}: the worker died without a word",

@@ -61,6 +61,8 @@ def train(folder: RunFolder) -> int:
     pulse = Pulse(folder)
     signals.listen(pulse)
     pulse.interrupt = signals.interrupt
+    if lock.held(folder.file(LOCK)) is not True:
+        print("This file system has no locks: the worker is known by its process alone.", flush=True)
     try:
         pulse.start(lock=lock.held(folder.file(LOCK)), state="starting")
         state = _work(folder, pulse)

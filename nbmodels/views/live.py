@@ -129,7 +129,7 @@ class LiveView(anywidget.AnyWidget):
             self._look()
             self.watch()
         elif what == "first":
-            self._run.first()  # type: ignore[attr-defined]
+            self._run.first()
             self._look()
         elif what == "lr":
             self._run.set_lr(float(value))
