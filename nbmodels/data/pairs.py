@@ -17,7 +17,7 @@ from nbmodels.data.dataset import DataSet, Split
 from nbmodels.data.facts import Facts
 from nbmodels.data.fetch import cached
 from nbmodels.data.split import TRAIN, apart, normalised, ordered, rows_of, split, together
-from nbmodels.data.text import BPE, END, START, padded, tokenizer
+from nbmodels.data.text import BPE, END, START, decoded, padded, tokenizer
 from nbmodels.errors import DataError, InputError
 
 Task = Literal["translation", "summarisation"]
@@ -103,11 +103,12 @@ def _kept(content: list[tuple[str, str]], belongs: np.ndarray, part: np.ndarray,
         (folder / "tokenizer.json").write_text(json.dumps(words.state))
         x, y, fits = _encoded(content, words, task == "summarisation", length, target_length)
         final = np.full(len(content), -1)
-        final[fits] = apart(part[fits], belongs[fits], rows_of(x[fits]))
+        read = (normalised(decoded(words, row)) for row in x[fits].tolist())
+        final[fits] = apart(part[fits], belongs[fits], rows_of(x[fits]), read)
         for name, numbers in zip(PARTS, ordered(final), strict=True):
             np.savez(folder / f"{name}.npz", x=x[numbers], y=y[numbers])
 
-    told = json.dumps(["apart", *shape, content, belongs.tolist(), part.tolist()])
+    told = json.dumps(["apart-2", *shape, content, belongs.tolist(), part.tolist()])
     return cached(f"pairs-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}", make)
 
 
