@@ -7,16 +7,11 @@ from typing import Any
 
 import lightning.pytorch as L
 
+from nbmodels.runs import learning_rate
 from nbmodels.runs.checkpoint import Saver
 from nbmodels.runs.pulse import Pulse
 
-# What a scheduler computes the next learning rate from; OneCycleLR keeps its own in the optimiser's groups.
-_GROUP_RATES = ("lr", "initial_lr", "max_lr", "min_lr")
 GRACE = 5.0  # seconds a validation may still take after a stop
-
-
-class StopNow(BaseException):
-    """Raised in the main thread by a signal when a step takes too long to wait for."""
 
 
 class Control(L.Callback):
@@ -25,6 +20,8 @@ class Control(L.Callback):
     Its state is the learning rate that was done last: one that was asked for after a checkpoint is done again when the
     run goes on from there, and no other.
     """
+
+    late = True  # all of the step is done (see `runs.moments`)
 
     def __init__(self, pulse: Pulse, saver: Saver) -> None:
         self.pulse, self.saver, self.stopped = pulse, saver, False
@@ -48,8 +45,7 @@ class Control(L.Callback):
         if self.pulse.want == "pause":
             self._pause(trainer)
         if (asked := self.pulse.lr) is not None and asked != self._lr_done:
-            scale_learning_rate(trainer, asked[0])
-            self.pulse.tell(lr=asked[0])
+            learning_rate.change(trainer, asked[0])
             self._lr_done = asked
         if self.pulse.want == "stop" and not trainer.is_last_batch:
             self._stop(trainer)
@@ -69,7 +65,7 @@ class Control(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """The stop that waited for the validation; at the very end of the run there is nothing left to stop."""
-        if self.pulse.want == "stop" and not self.stopped and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+        if self.pulse.want == "stop" and not self.stopped and not trainer.fit_loop.done:
             self._stop(trainer)
 
     def _stop(self, trainer: L.Trainer) -> None:
@@ -88,22 +84,3 @@ class Control(L.Callback):
             self.pulse.woken.wait(1.0)
         self.pulse.tell(state="paused" if self.pulse.want == "pause" else "running")
         self.paused_seconds += time.monotonic() - began
-
-
-def scale_learning_rate(trainer: L.Trainer, rate: float) -> None:
-    """Make `rate` the learning rate now and scale the rest of the schedule with it.
-
-    The bases that a scheduler computes from are scaled too, so its next step does not undo the change, and a
-    checkpoint keeps it.
-    """
-    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
-    current = float(groups[0]["lr"]) if groups else 0.0
-    for group in groups:
-        for key in _GROUP_RATES if current > 0 else ():
-            if key in group:
-                group[key] = group[key] * (rate / current)
-        if current == 0:
-            group["lr"] = rate
-    for config in trainer.lr_scheduler_configs:
-        if current > 0 and hasattr(config.scheduler, "base_lrs"):
-            config.scheduler.base_lrs = [base * (rate / current) for base in config.scheduler.base_lrs]

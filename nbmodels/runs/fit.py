@@ -6,24 +6,31 @@ import contextlib
 import dataclasses
 import logging
 import warnings
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
 import torch
 
+from nbmodels.data.facts import Facts
 from nbmodels.data.open import open_data
 from nbmodels.errors import InputError
-from nbmodels.runs import checkpoint
-from nbmodels.runs.build import arrange_optimizer, build_model, read_objects, start_from
+from nbmodels.runs import checkpoint, rewind
+from nbmodels.runs.build import arrange_optimizer, build_model, read_objects
 from nbmodels.runs.checkpoint import AtomicIO, Randomness, Saver
 from nbmodels.runs.control import Control
-from nbmodels.runs.epoch import LeanEpoch
-from nbmodels.runs.folder import FACTS, RunFolder
+from nbmodels.runs.disk import Disk
+from nbmodels.runs.finite import Finite
+from nbmodels.runs.fit_loop import FitLoop
+from nbmodels.runs.folder import FACTS, METRICS, RunFolder
 from nbmodels.runs.freeze import Freeze
 from nbmodels.runs.json_file import write_json
+from nbmodels.runs.learning_rate import LearningRate
 from nbmodels.runs.pulse import Pulse
 from nbmodels.runs.record import Board, Recorder
-from nbmodels.spec import Spec, Training, check_device
+from nbmodels.runs.start import start_from
+from nbmodels.runs.threads import Threads
+from nbmodels.spec import NOTEBOOK, Spec, Training, check_device
 
 PRECISIONS = {"32": ("32-true", "32-bit"), "bf16": ("bf16-mixed", "bf16"), "16": ("16-mixed", "16-bit")}
 
@@ -39,29 +46,58 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     L.seed_everything(spec.training.seed, workers=True, verbose=False)
     data = open_spec_data(spec, objects)
     write_json(folder.file(FACTS), data.facts.to_dict())  # type: ignore[attr-defined]
-    resume = checkpoint.newest(folder)
+    resume = go_back(folder)
+    if spec.model.startswith(NOTEBOOK):  # as a script would: the seed, then the model
+        L.seed_everything(spec.training.seed, workers=True, verbose=False)
     model = build_model(spec, data.facts, objects, resume)  # type: ignore[attr-defined]
     checkpoint.check_hyperparameters(model)
     if spec.start and not resume:
-        start_from(model, spec.start, folder.path.parent)
+        start_from(model, spec, data.facts, objects, folder.path.parent)  # type: ignore[attr-defined]
     training = settle(spec.training)
     arrange_optimizer(model, training)
-
-    saver = Saver(folder, training.save_steps, training.save_seconds)
-    control = Control(pulse, saver)
-    randomness = Randomness()
-    recorder = Recorder(folder, pulse, data.facts, randomness, lambda: control.paused_seconds)  # type: ignore[attr-defined]
-    board = Board(
-        folder, {**spec.model_options, **dataclasses.asdict(spec.training), "model": spec.model, "data": spec.data}
-    )
-    callbacks: list[L.Callback] = [randomness, recorder, control, saver]
-    if training.freeze or training.unfreeze_at is not None:
-        callbacks.append(Freeze(training.unfreeze_at))
+    disk = Disk(pulse, folder.path)
+    options = {**spec.model_options, **dataclasses.asdict(spec.training), "model": spec.model, "data": spec.data}
+    board = Board(folder, options, disk)
+    callbacks, control = make_callbacks(folder, pulse, data.facts, training, disk)  # type: ignore[attr-defined]
+    board.closed = lambda: control.saver.closed
     trainer = make_trainer(folder, training, board, callbacks)
-    pulse.tell(device=device_words(trainer, training))
+    if not checkpoint.ours(model):
+        trainer.log_every_n_steps = 1  # type: ignore[attr-defined]
     subject = torch.compile(model) if training.compile else model
     trainer.fit(subject, datamodule=data, ckpt_path=resume, weights_only=True)  # type: ignore[arg-type]
     return "stopped" if control.stopped else "finished"
+
+
+def go_back(folder: RunFolder) -> Path | None:
+    """The checkpoint to go on from, with the folder as it was then; without one, the folder of a run that begins."""
+    resume = checkpoint.newest(folder)
+    for name in checkpoint.put_aside(folder, resume):
+        print(f"{name} cannot be read: the run goes on from {resume.name if resume else 'its beginning'}.")
+    for said in rewind.rewind(folder, recorded(resume) if resume else {}):
+        print(f"{said}; the run goes on without.")
+    return resume
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    """Where the folder's files stood at a checkpoint; of an older version's only metrics.jsonl is known."""
+    state = checkpoint.load(path)["callbacks"].get("Recorder", {})
+    return state.get("marks") or {"lines": {METRICS: state.get("offset", 0)}}
+
+
+def make_callbacks(
+    folder: RunFolder, pulse: Pulse, facts: Facts, training: Training, disk: Disk
+) -> tuple[list[L.Callback], Control]:
+    """What records, guards, changes and ends a training, in the order in which they are called."""
+    saver = Saver(folder, training.save_steps, training.save_seconds, disk)
+    control, randomness = Control(pulse, saver), Randomness()
+    recorder = Recorder(folder, pulse, facts, randomness, lambda: control.paused_seconds, disk)
+    guard = Finite(training.skip_nan, recorder.window.drop_step)
+    saver.checks.append(guard.check)
+    callbacks: list[L.Callback] = [randomness, guard, recorder, LearningRate(folder, pulse), control, saver]
+    if training.freeze or training.unfreeze_at is not None:
+        callbacks.append(Freeze(training.unfreeze_at))
+    callbacks.append(Threads(pulse, lambda trainer: device_words(trainer, training)))
+    return callbacks, control
 
 
 def open_spec_data(spec: Spec, objects: dict[str, Any]) -> L.LightningDataModule:
@@ -87,6 +123,7 @@ def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: l
         precision=PRECISIONS[training.precision][0],  # type: ignore[arg-type]
         max_epochs=training.epochs,
         gradient_clip_val=training.clip,
+        deterministic=training.deterministic or None,
         callbacks=callbacks,
         plugins=[AtomicIO()],
         logger=board,
@@ -97,7 +134,7 @@ def make_trainer(folder: RunFolder, training: Training, board: Any, callbacks: l
         enable_checkpointing=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit_loop.epoch_loop = LeanEpoch(trainer)
+    trainer.fit_loop = FitLoop(trainer)
     return trainer
 
 

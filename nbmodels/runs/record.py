@@ -1,56 +1,37 @@
 """What came of a training, written while it runs: readings, samples, TensorBoard.
 
-A value logged in a training step is kept as it is (`detach`, no reading) and summed on its device; five
-times a second the mean of the window is read and written. So the device is never waited for.
+A value that one of our own models logs in a training step is kept as it is (`detach`, no reading) and summed on its
+device; five times a second the mean of the window is read and written. So the device is never waited for. What a
+user's own module logs goes Lightning's way, and each row that Lightning gives its logger is a row here.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning.pytorch as L
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from nbmodels.data.facts import Facts
-from nbmodels.runs.checkpoint import Randomness
+from nbmodels.runs import learning_rate, module_state, results, rewind
+from nbmodels.runs.checkpoint import Randomness, ours
+from nbmodels.runs.disk import Disk
+from nbmodels.runs.event_files import Board
 from nbmodels.runs.folder import METRICS, RunFolder
+from nbmodels.runs.json_file import encode, finite
+from nbmodels.runs.look import Look, size
 from nbmodels.runs.pulse import PERIOD, Pulse
-from nbmodels.runs.samples import write_samples
+from nbmodels.runs.window import Window
 
-OTHER_NAMES = re.compile(r"^(train|val|test)_")  # a user's `train_loss` is written as train/loss
+__all__ = ["Board", "Recorder"]
 
-
-class Board(TensorBoardLogger):
-    """Event files straight into the run's folder; hyperparameters once, at the end, with the final metrics."""
-
-    def __init__(self, folder: RunFolder, options: dict[str, Any]) -> None:
-        super().__init__(folder.path, name="", version="", default_hp_metric=False)
-        self.options = options
-
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Left to `finish`: TensorBoard's table wants the figures with them."""
-
-    def save(self) -> None:
-        """Flush; Lightning would also write a second copy of the options, which spec.yaml holds."""
-        self.experiment.flush()
-
-    def finish(self, metrics: dict[str, float]) -> None:
-        """Write the row of TensorBoard's hyperparameter table."""
-        from torch.utils.tensorboard.summary import hparams
-
-        plain = {k: v if isinstance(v, (bool, int, float)) else str(v) for k, v in self.options.items()}
-        for summary in hparams(plain, metrics):
-            self.experiment._get_file_writer().add_summary(summary)
-        self.experiment.flush()
+BUFFERED = 4000  # bytes
 
 
 class Recorder(L.Callback):
-    """Writes metrics.jsonl, status, samples and event files; its state makes a resumed file seamless."""
+    """Writes metrics.jsonl, status, samples and event files; its state makes a resumed record seamless."""
 
     def __init__(
         self,
@@ -59,49 +40,64 @@ class Recorder(L.Callback):
         facts: Facts,
         randomness: Randomness,
         paused: Callable[[], float],
+        disk: Disk | None = None,
     ) -> None:
-        self.folder, self.pulse, self.facts, self.randomness, self.paused = (
-            folder,
-            pulse,
-            facts,
-            randomness,
-            paused,
-        )
-        self._sums: dict[str, Any] = {}
-        self._counts: dict[str, int] = {}
-        self._samples = self._window_samples = 0
+        self.folder, self.pulse, self.paused = folder, pulse, paused
+        self._disk = disk or Disk(pulse, folder.path)
+        self._look = Look(folder, facts, randomness)
+        self.window = Window()
+        self._samples = 0
         self._seconds = self._train_seconds = 0.0  # of earlier sessions of this run, then of all
-        self._offset: int | None = None
-        self._sample_batch: Any = None
-        self._graph_done = False
+        self._loaded: dict[str, Any] = {}
 
     # -- what a checkpoint holds
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the file stood, and the clocks."""
-        self._file.flush()
-        clocks = {"seconds": self.seconds, "train_seconds": self._train_seconds, "samples": self._samples}
-        return {"offset": self._file.tell(), **clocks}
+        """Where the files stood, the clocks, the open window, and what Lightning forgets of a user's module."""
+        trainer, module = self._trainer, self._trainer.lightning_module
+        self._flush()
+        trainer.logger.flush()
+        state = {
+            "marks": rewind.marks(self.folder),
+            "seconds": self.seconds,
+            "train_seconds": self._train_seconds,
+            "samples": self._samples,
+            "window": self.window.state_dict(),
+            "open": time.monotonic() - self._last,
+            "metrics": dict(self.metrics),
+        }
+        if self._own:
+            waiting = not module.automatic_optimization or trainer.fit_loop._should_accumulate()
+            state["results"] = results.state_of(trainer)
+            state["module"] = module_state.state_of(module, waiting)
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there: what was written after the checkpoint will be written again."""
-        self._offset, self._samples = state["offset"], state["samples"]
+        """Go on from there; the files were cut before (see `rewind`)."""
+        self._loaded, self._samples = state, state["samples"]
         self._seconds, self._train_seconds = state["seconds"], state["train_seconds"]
+        if "window" in state:
+            self.window.load_state_dict(state["window"])
+            self.pulse.tell(metrics=state["metrics"])
 
     @property
     def seconds(self) -> float:
         """Seconds of work on this run, all sessions together, pauses left out."""
-        return self._seconds + time.monotonic() - self._began - self.paused()
+        return self._seconds + time.monotonic() - self._began - self.paused() - self._disk.held_seconds
 
     # -- hooks
 
     def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
-        """Open the file and make the module's `log` light."""
+        """Open the file; make the `log` of our own models light, and hear what any other module logs."""
         self._file = self.folder.file(METRICS).open("ab")
-        self._began = self._last = time.monotonic()
-        self._full_log = module.log
-        self._trainer = trainer
-        module.log = self.light_log  # type: ignore[method-assign, assignment]
+        self._began = self._last = self._told = time.monotonic()
+        self._trainer: Any = trainer
+        self._own, self._pending = not ours(module), 0
+        if self._own:
+            trainer.logger.listen = self.take  # type: ignore[union-attr]
+        else:
+            self._full_log = module.log
+            module.log = self.light_log  # type: ignore[method-assign, assignment]
 
     def teardown(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         """Give the module its own `log` back."""
@@ -109,34 +105,36 @@ class Recorder(L.Callback):
         self._file.close()
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Cut the file where the checkpoint stood; say how much there is to do."""
-        self._file.truncate(self._offset or 0)
-        self._file.seek(0, 2)
+        """Say how much there is to do."""
         steps = trainer.estimated_stepping_batches
         self._steps = int(steps) if steps != float("inf") else None
-        self._first_step = trainer.global_step
+        self._first_step = self._step(trainer)
         self._resumed_at = self.seconds
-        self._last = time.monotonic()
-        self.pulse.tell(state="running", steps=self._steps, step=trainer.global_step, lr=_rate(trainer))
+        self._last = time.monotonic() - self._loaded.get("open", 0.0)
+        rate = learning_rate.current(trainer)
+        self.pulse.tell(state="running", steps=self._steps, step=self._first_step, lr=rate)
+
+    def on_restored(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Put back what Lightning forgets, after whatever the start has logged."""
+        if self._own and "results" in self._loaded:
+            results.restore(trainer, module, self._loaded["results"])
+            module_state.restore(module, self._loaded["module"])
+        self._loaded = {}
 
     def light_log(self, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
-        """In a training step: add to the window's sum, nothing more. Everything else is Lightning's own."""
-        trainer = self._trainer
-        if args or not trainer.training or kwargs.get("on_epoch") or not isinstance(value, (torch.Tensor, int, float)):
+        """In a training step: hold the value, nothing more. Everything else is Lightning's own."""
+        if args or not self._trainer.training or kwargs.get("on_epoch") or not isinstance(value, _NUMBERS):
             self._full_log(name, value, *args, **kwargs)
-            return
-        value = value.detach() if isinstance(value, torch.Tensor) else value
-        count = self._counts.get(name, 0)
-        self._sums[name] = self._sums[name] + value if count else value
-        self._counts[name] = count + 1
+        else:
+            self.window.log(name, value)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count, and every fifth of a second read and write."""
-        if not self._samples and not self._window_samples:
+        if not self._samples and not self.window.samples:
             self.pulse.tell(first_step=time.time())
-        self._window_samples += _size(batch)
+        self.window.close_step(size(batch))
         now = time.monotonic()
         if now - self._last >= PERIOD:
             self._read(trainer, now)
@@ -156,30 +154,38 @@ class Recorder(L.Callback):
     ) -> None:
         """Keep the first batch: the samples of every epoch are made from it."""
         if batch_idx == 0 and dataloader_idx == 0:
-            self._sample_batch = batch
+            self._look.batch = batch
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write the validation's figures, the samples and, once, the graph."""
-        if trainer.state.fn == "fit" and not trainer.should_stop:
-            self._write(trainer, _floats(trainer.callback_metrics, but="train/"))
-            self._sample(trainer, module)
-            self._graph(trainer, module)
-        self.randomness.leave_validation()
+        if trainer.state.fn == "fit" and not trainer.logger.closed():  # type: ignore[union-attr]
+            if not self._own:
+                known = trainer.callback_metrics.items()
+                self._write(trainer, {name: float(value) for name, value in known if not name.startswith("train/")})
+            self._disk.write(lambda: self._look.samples(trainer, module, round(self._epoch(trainer)), self._own))
+            self._look.graph(trainer, module, self._own)
+        self._look.randomness.come_back()
         self._last = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """An epoch is over: whatever a module of the user's logged by epoch is known now."""
+        """An epoch is over."""
         self._read(trainer, time.monotonic())
-        known = _floats(trainer.callback_metrics).items()
-        own = {name: value for name, value in known if OTHER_NAMES.sub(r"\1/", name) not in self.metrics}
-        if own:
-            self._write(trainer, own)
         self.pulse.tell(epoch=trainer.current_epoch + 1)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """The last words, also for TensorBoard."""
+        self._flush()
         trainer.logger.finish(self.metrics)  # type: ignore[union-attr]
         self._tell(trainer)
+
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        """What is known until here is written; the step that failed gave no number."""
+        lost = self.window.drop_step()
+        if trainer.training and hasattr(self, "_steps"):
+            self._read(trainer, time.monotonic())
+            if lost and not self._own:
+                self._append({"step": trainer.global_step + 1, **dict.fromkeys(lost)})
+        self._flush()
 
     # -- writing
 
@@ -189,34 +195,58 @@ class Recorder(L.Callback):
         metrics: dict[str, float] = self.pulse.get("metrics", {})
         return metrics
 
+    def take(self, metrics: Mapping[str, Any], step: int) -> bool:
+        """A row of a user's own module, as Lightning gives it to any logger; whether it is more than a step's."""
+        values = {name: _plain(value) for name, value in metrics.items()}
+        epoch = {"epoch": values["epoch"]} if "epoch" in values else {}
+        row = {"step": step, **epoch, "time": round(self.seconds, 3), **values}
+        self._append({**row, "step": step})
+        figures = {name: value for name, value in values.items() if name not in ("epoch", "step")}
+        self.pulse.tell(metrics={**self.metrics, **finite(figures)})
+        whole = self._trainer._logger_connector._first_loop_iter is None
+        if whole:
+            self._flush()
+        return whole
+
     def _read(self, trainer: L.Trainer, now: float) -> None:
         """Read the window's means, and start the next window."""
-        if not self._window_samples:
+        if not self.window.samples:
             return
         self._train_seconds += now - self._last
-        self._samples += self._window_samples
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self._speed = self._window_samples / max(now - self._last, 1e-9)
-        self._sums.clear()
-        self._counts.clear()
-        self._window_samples, self._last = 0, now
-        rate = _rate(trainer)
-        self._write(trainer, means, **({"lr": rate} if rate is not None else {}))
+        count, self._last = self.window.samples, now
+        self._samples += count
+        means = self.window.read()
+        rate = learning_rate.current(trainer)
+        if self._own:
+            self._flush()
+            self.pulse.tell(lr=rate)
+            self._tell(trainer)
+            return
+        self._write(trainer, means, **({"lr": rate} if rate is not None else {}), samples=count)
         for name, value in means.items():
-            trainer.logger.experiment.add_scalar(OTHER_NAMES.sub(r"\1/", name), value, trainer.global_step)  # type: ignore[union-attr]
+            trainer.logger.experiment.add_scalar(name, value, trainer.global_step)  # type: ignore[union-attr]
+        trainer.logger.save()  # type: ignore[union-attr]
 
     def _write(self, trainer: L.Trainer, values: dict[str, float], **more: float) -> None:
         """One line of metrics.jsonl, and the status."""
-        values = {OTHER_NAMES.sub(r"\1/", name): value for name, value in values.items()}
-        step = trainer.global_step
-        row = {"step": step, "epoch": self._epoch(trainer), "time": round(self.seconds, 3), **more, **values}
-        self._file.write(json.dumps(row).encode() + b"\n")
-        self._file.flush()
-        self.pulse.tell(metrics={**self.metrics, **values}, **({"lr": more["lr"]} if more else {}))
+        clock = {"epoch": self._epoch(trainer), "time": round(self.seconds, 3)}
+        self._append({"step": trainer.global_step, **clock, **more, **values})
+        self._flush()
+        rate = {"lr": more["lr"]} if "lr" in more else {}
+        self.pulse.tell(metrics={**self.metrics, **finite(values)}, **rate)
         self._tell(trainer)
 
+    def _append(self, row: dict[str, Any]) -> None:
+        self._pending += self._file.write(encode(row) + b"\n")
+        if self._pending > BUFFERED:  # before Python's own buffer is full: it would lose a part on a full disk
+            self._flush()
+
+    def _flush(self) -> None:
+        self._disk.write(self._file.flush)
+        self._pending = 0
+
     def _tell(self, trainer: L.Trainer) -> None:
-        step, seconds = trainer.global_step, self.seconds
+        step, seconds = self._step(trainer), self.seconds
         done = step - self._first_step
         left = (seconds - self._resumed_at) / done * (self._steps - step) if done and self._steps else None
         speed = self._samples / self._train_seconds if self._train_seconds else None
@@ -229,6 +259,11 @@ class Recorder(L.Callback):
             memory={"device": device},
         )
 
+    def _step(self, trainer: Any) -> int:
+        """Steps done; of a module that optimises by itself, batches: it may step several optimisers in one."""
+        automatic = trainer.lightning_module.automatic_optimization
+        return int(trainer.global_step if automatic else trainer.fit_loop.epoch_loop.batch_progress.total.completed)
+
     def _epoch(self, trainer: L.Trainer) -> float:
         batches = trainer.num_training_batches
         part = (
@@ -238,42 +273,12 @@ class Recorder(L.Callback):
         )
         return round(trainer.current_epoch + part, 4)
 
-    def _sample(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        make = getattr(module, "samples", None)
-        if not callable(make) or self._sample_batch is None:
-            return
-        with torch.no_grad():
-            made = make(self._sample_batch)
-        if made is None:  # nothing to look at in this task
-            return
-        epoch, step = round(self._epoch(trainer)), trainer.global_step
-        write_samples(self.folder, made, step, epoch, self.facts, trainer.logger.experiment)  # type: ignore[union-attr]
 
-    def _graph(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """The graph, once, where it can be traced; a model that cannot is no worse for it."""
-        if self._graph_done:
-            return
-        self._graph_done = True
-        example = module.example_input_array
-        if example is None:
-            example = self._sample_batch[0][:1] if isinstance(self._sample_batch, (list, tuple)) else None
-        if example is not None:
-            try:
-                trainer.logger.experiment.add_graph(module, module._on_before_batch_transfer(example).to(module.device))  # type: ignore[union-attr]
-            except Exception as error:
-                print(f"The graph cannot be traced: {error}")
+_NUMBERS = (torch.Tensor, int, float)
 
 
-def _rate(trainer: L.Trainer) -> float | None:
-    return float(trainer.optimizers[0].param_groups[0]["lr"]) if trainer.optimizers else None
-
-
-def _floats(metrics: dict[str, Any], but: str | None = None) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items() if not (but and name.startswith(but))}
-
-
-def _size(batch: Any) -> int:
-    """The number of samples of a batch: the length of the first tensor in it."""
-    while isinstance(batch, (list, tuple, dict)) and batch:
-        batch = next(iter(batch.values())) if isinstance(batch, dict) else batch[0]
-    return len(batch) if isinstance(batch, torch.Tensor) and batch.dim() else 1
+def _plain(value: Any) -> Any:
+    """A logged value as JSON takes it."""
+    if isinstance(value, torch.Tensor):
+        return value.item() if value.numel() == 1 else value.tolist()
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

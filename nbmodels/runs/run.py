@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nbmodels.errors import RunError, RunFailed
+from nbmodels.runs import disk, launch, places, trust
 from nbmodels.runs import folder as folders
-from nbmodels.runs import launch, places
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE, RunFolder
+from nbmodels.runs.process import clock, process_started
 from nbmodels.spec import Spec
 
 if TYPE_CHECKING:
@@ -56,17 +57,19 @@ class Run:
         self.folder = folder
         self.name = folder.name
         self._model: tuple[Any, Any] | None = None
+        self._failed: RunFailed | None = None  # of a run that left no folder
 
     def __repr__(self) -> str:
         status = self.folder.status()
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in status.get("metrics", {}).items())
+        known = {name: value for name, value in status.get("metrics", {}).items() if value is not None}
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in known.items())
         where = f"epoch {status.get('epoch', 0)} of {status.get('epochs', '?')}"
         return f"<Run {self.name}: {self.state}, {where}{', ' + figures if figures else ''}>"
 
     @property
     def state(self) -> str:
-        """starting, running, paused, finished, stopped, failed or lost."""
-        return self.folder.state()
+        """starting, waiting, running, paused, finished, stopped, failed or lost."""
+        return "failed" if self._failed else self.folder.state()
 
     @property
     def spec(self) -> Spec:
@@ -77,37 +80,61 @@ class Run:
 
     def stop(self, wait: bool = True) -> Run:
         """End at the next step, with a checkpoint; firmer when the step does not end. Does nothing to an ended run."""
-        self.folder.ask(want="stop")
-        if wait and not self._ended(POLITE) and self._signal("SIGUSR2") and not self._ended(FIRM):
+        self._ask(want="stop")
+        if not wait or self._ended(POLITE):
+            return self
+        self._await_worker()
+        if self._signal("SIGUSR2") and not self._ended(FIRM):
             self._signal("SIGKILL")
-            self._ended(FIRM)
-            self.folder.write_status(state="stopped", left=None)
+            if self._ended(FIRM) and self.state == "lost":
+                self._write(lambda: self.folder.write_status(state="stopped", left=None))
         return self
 
     def pause(self) -> Run:
         """Give the processor back at the next step; the state stays in memory and on the disk."""
         if self.state not in ("running", "starting", "paused"):
             raise RunError(f"{self.name} is {self.state}: there is nothing to pause")
-        self.folder.ask(want="pause")
+        self._ask(want="pause")
         return self
 
     def resume(self) -> Run:
-        """Go on: at once after a pause, from the newest checkpoint after a stop, an error or a lost worker."""
+        """Go on: at once after a pause, from the newest checkpoint after a stop, an error or a lost worker.
+
+        One that waits for its turn becomes the next.
+        """
+        if self.state == "waiting":
+            return self.first()
         if self.state == "finished":
             raise RunError(
                 f"{self.name} has finished", f"To train it more: %bigmodel train {self.spec.model} --from {self.name}"
             )
-        self.folder.ask(want="run")
         if not self.folder.alive():
-            self.folder.write_status(state="starting", pid=None, heartbeat=time.time(), error=None)
+            trust.check(self.folder)
+            self._write(lambda: disk.check_room(self.folder.path))
+        self._ask(want="run")
+        if not self.folder.alive():
+            again = {"state": "starting", "pid": None, "error": None, "why": "", "lock": None, **clock()}
+            self._write(lambda: self.folder.write_status(**again))
             launch.start(self.folder)
+        return self
+
+    def first(self) -> Run:
+        """Be the next to start, where the run waits for its turn."""
+        if self.state != "waiting":
+            raise RunError(f"{self.name} is {self.state}: it does not wait for a turn")
+        self._ask(first=True)
+        return self
+
+    def trust(self) -> Run:
+        """Open from now on what the run holds of a notebook, whoever made it: its code runs as you."""
+        trust.trust(self.folder)
         return self
 
     def set_lr(self, rate: float) -> Run:
         """Change the learning rate from the next step on; the rest of the schedule moves with it."""
         if not 0 < rate < float("inf"):
             raise RunError(f"A learning rate is a number above 0, not {rate}")
-        self.folder.ask(lr=rate)
+        self._ask(lr=rate)
         return self
 
     # -- wait
@@ -147,6 +174,7 @@ class Run:
         newest = self._checkpoint_name()
         seen = self.folder.test()
         if seen.get("state") != "finished" or seen.get("checkpoint") != newest:
+            trust.check(self.folder)
             self.folder.file(folders.TEST).unlink(missing_ok=True)
             launch.start(self.folder, "--test")
             seen = self._test_result()
@@ -171,6 +199,19 @@ class Run:
 
     # -- inside
 
+    def _ask(self, **asked: Any) -> None:
+        self._write(lambda: self.folder.ask(**asked))
+
+    def _write(self, work: Callable[[], None]) -> None:
+        """Write to the folder; RunError in one line where the disk does not take it."""
+        try:
+            work()
+        except OSError as error:
+            raise RunError(
+                f"{self.name}: nothing can be written to its folder ({error.strerror or error})",
+                "Make room, or let it be written, then try again.",
+            ) from None
+
     def _ended(self, timeout: float | None) -> bool:
         end = time.monotonic() + timeout if timeout is not None else None
         while self.folder.state() in ALIVE:
@@ -179,12 +220,22 @@ class Run:
             time.sleep(LOOK)
         return True
 
+    def _await_worker(self) -> None:
+        """Wait for the pid of a worker that is slow to start."""
+        while self.state == "starting" and not self.folder.status().get("pid"):
+            time.sleep(LOOK)
+
     def _raise_if_failed(self) -> None:
+        if self._failed:
+            raise self._failed
         status = self.folder.status()
         state = self.folder.state(status)
         if state == "failed":
             error = status.get("error") or {}
             hint = error.get("hint") or f"Its output: {self.folder.file(folders.LOG)}"
+            if status.get("barren"):  # it is said now, so the folder is of no more use
+                self._failed = RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint)
+                folders.discard(self.folder)
             raise RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint, error.get("traceback", ""))
         if state == "lost":
             raise RunFailed(
@@ -194,11 +245,12 @@ class Run:
             )
 
     def _signal(self, name: str) -> bool:
-        number, status = getattr(signal, name, None), self.folder.status()
-        if number is None or folders.process_started(status.get("pid") or 0) != status.get("process_started"):
+        """Send the worker a signal; False where no process is surely this run's own."""
+        number, pid = getattr(signal, name, None), self.folder.worker()
+        if number is None or pid is None:
             return False
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(status["pid"], number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
         return True
 
     def _checkpoint_name(self) -> str:
@@ -212,6 +264,7 @@ class Run:
 
         name = self._checkpoint_name()
         if self._model is None or self._model[0] != name:
+            trust.check(self.folder)
             path, facts = checkpoint.newest(self.folder), self.folder.facts()
             if path is None or facts is None:
                 raise RunError(f"{self.name}'s checkpoints cannot be read", "Train it again.")
@@ -225,7 +278,7 @@ class Run:
             seen = self.folder.test()
             if seen.get("state") == "finished":
                 return seen
-            gone = seen.get("pid") and folders.process_started(seen["pid"]) is None
+            gone = seen.get("pid") and process_started(seen["pid"]) is None
             if seen.get("state") == "failed" or (gone and self.folder.test() == seen):
                 error = seen.get("error") or {"what": "the worker died while testing", "hint": ""}
                 raise RunFailed(f"{self.name}: {error['what']}", error["hint"], error.get("traceback", ""))

@@ -11,23 +11,25 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import os
 import re
-import signal
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+import typing
 from typing import Any
 
-from nbmodels.errors import BigModelError
-from nbmodels.runs.folder import TEST, RunFolder
+from nbmodels.errors import BigModelError, DataError, InputError
+from nbmodels.runs import cores, disk, lock, queue, retry, signals
+from nbmodels.runs import folder as folders
+from nbmodels.runs.folder import LOCK, TEST, RunFolder
 from nbmodels.runs.json_file import write_json
-from nbmodels.runs.pulse import Pulse
+from nbmodels.runs.pulse import MOVED_AWAY, Pulse
+from nbmodels.spec import Training
 
-NICE = 5  # the kernel and the page come first when all want the processor; alone, a run gets all of it
+NICE = 1  # the kernel and the page come first, and a busy neighbour still leaves a run a good part of a core
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # names of glibc's mallopt
-FULL = (errno.ENOSPC, errno.EDQUOT)
+SHOWN = 5.0  # seconds for which whoever watches can see why a run came to nothing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("Type: python -m nbmodels.runs.worker FOLDER [--test]", file=sys.stderr)
         return 2
     folder = RunFolder(words[0])
-    return test(folder) if "--test" in words else train(folder)
+    return test(folder) if "--test" in words else retry.supervise(folder, train)
 
 
 def preload() -> None:
@@ -50,31 +52,86 @@ def preload() -> None:
 
 def train(folder: RunFolder) -> int:
     """Train, and leave the last word in status.json."""
-    if folder.alive() and folder.status().get("pid"):
+    if folder.alive() and folder.status().get("pid") or (lock.take(folder.file(LOCK)) is False):
         print(f"{folder.name} is being trained already", file=sys.stderr)
         return 2
     with contextlib.suppress(AttributeError, OSError):  # no such thing on Windows
         os.nice(NICE)
     keep_memory()
     pulse = Pulse(folder)
-    pulse.start()
-    stop_now: type[BaseException] = KeyboardInterrupt
+    signals.listen(pulse)
+    pulse.interrupt = signals.interrupt
     try:
-        from nbmodels.runs.control import StopNow
-        from nbmodels.runs.fit import fit
-
-        stop_now = StopNow
-        _listen(pulse, StopNow)
-        state = fit(folder, pulse)
-        pulse.end(state=state, left=0.0 if state == "finished" else None)
+        pulse.start(lock=lock.held(folder.file(LOCK)), state="starting")
+        state = _work(folder, pulse)
+        pulse.end(state=state, left=0.0 if state == "finished" else None, why=pulse.why if state == "stopped" else "")
         return 0
-    except stop_now:
-        pulse.end(state="stopped", left=None)
+    except signals.StopNow:
+        pulse.end(state="stopped", left=None, why=pulse.why)
         return 0
     except BaseException as error:
-        traceback.print_exc()
-        pulse.end(state="failed", left=None, error=as_data(error))
+        return _failed(folder, pulse, error)
+
+
+def _work(folder: RunFolder, pulse: Pulse) -> str:
+    """Wait for a turn, then train; the state at the end."""
+    training = folder.spec().training
+    entry = pulse.share.entry
+    entry.device, entry.threads = _place(training.device), _threads(folder, training)
+    entry.jobs = training.jobs or queue.carries(entry.device)
+
+    def asked() -> str:
+        if pulse.first and pulse.first != first[0]:
+            first[0] = pulse.first
+            return "first"
+        return pulse.want
+
+    def tell(place: int, of: int) -> None:
+        pulse.tell(state="waiting", why=f"{queue.ordinal(place)} of {of}", queue={"place": place, "of": of})
+
+    first = [pulse.first]
+    if not queue.wait(entry, asked, tell):
+        return "stopped"
+    pulse.tell(state="starting", why="", queue=None)
+    pulse.share.look()
+    from nbmodels.runs.fit import fit
+
+    return fit(folder, pulse)
+
+
+def _threads(folder: RunFolder, training: Training) -> int | None:
+    """The fixed number of threads: as asked, or where results are to be the same again, as at the first start."""
+    if training.threads or not training.deterministic:
+        return training.threads
+    before = folder.status().get("threads")
+    return before if isinstance(before, int) and before > 0 else cores.count()
+
+
+def _place(device: str) -> str:
+    """What a run takes a place of, as far as can be told without torch: the processor, or a GPU."""
+    if device == "cpu":
+        return "cpu"
+    if device != "auto":
+        return f"{device}:0" if device == "cuda" else device
+    from nbmodels.runs.gpus import count
+
+    return "cuda:0" if count() else "cpu"
+
+
+def _failed(folder: RunFolder, pulse: Pulse, error: BaseException) -> int:
+    """Say what went wrong; a run that came to nothing for a reason of its line leaves no folder behind."""
+    pulse.watch_folder()  # what failed may be that it is not there any more
+    if pulse.gone or pulse.why == MOVED_AWAY:
+        pulse.end(state="stopped", left=None, why=pulse.why)
         return 1
+    traceback.print_exc()
+    barren = isinstance(error, (InputError, DataError)) and not pulse.get("first_step") and not folder.checkpoints()
+    pulse.end(state="failed", left=None, error=as_data(error), barren=barren)
+    if barren:
+        lock.release(folder.file(LOCK))
+        time.sleep(SHOWN)
+        folders.discard(folder)
+    return 1
 
 
 def test(folder: RunFolder) -> int:
@@ -103,21 +160,6 @@ def keep_memory() -> None:
         libc.mallopt(TRIM_THRESHOLD, 1 << 30)
 
 
-def _listen(pulse: Pulse, stop_now: type[BaseException]) -> None:
-    """A polite end of the process is a stop with a checkpoint; the second signal does not wait for the step."""
-
-    def polite(*_: Any) -> None:
-        pulse.want = "stop"
-
-    def at_once(*_: Any) -> None:
-        raise stop_now
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, polite)
-    if hasattr(signal, "SIGUSR2"):
-        signal.signal(signal.SIGUSR2, at_once)
-
-
 def as_data(error: BaseException) -> dict[str, Any]:
     """An error as JSON: what, hint, and the worker's traceback."""
     text = "".join(traceback.format_exception(error))
@@ -135,17 +177,18 @@ def _explain(error: BaseException) -> tuple[str, str]:
     if shapes := re.search(r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)", first):
         _, got, wants, _ = shapes.groups()
         return f"A layer wants {wants} features and is given {got}", "Look at the model's sizes beside the data's."
-    if any(isinstance(cause, OSError) and cause.errno in FULL for cause in _causes(error)):
-        return "The disk is full", "Make room, then resume the run."
+    if what := disk.trouble(error):
+        return what.capitalize(), "Make room, or let it be written, then resume the run."
     return f"{type(error).__name__}: {first}" if first else type(error).__name__, ""
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it came of: torch hides a full disk behind an error of its own."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def run() -> typing.NoReturn:
+    """`main` as a process of its own, which ends when that is done, whatever threads a library has left waiting."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

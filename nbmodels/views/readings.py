@@ -6,16 +6,20 @@ every validation give curves in a blink, and the whole reading takes their place
 
 from __future__ import annotations
 
-import math
 import time
+from types import NoneType
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
-from nbmodels.views.glance import PIECE, glance, piece, rows
+from nbmodels.runs.reading import PIECE, open_file, piece, rows
+from nbmodels.runs.typed import count, text
+from nbmodels.views.glance import glance
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
 LOOKED = 1500  # places of a long file where a line is looked at
-BESIDES = {"step", "epoch", "time", "lr"}
+HIGHEST = 1e100  # of a value that an axis can show; what is above it is a gap, as NaN is
+METRICS_MOST, NAME_MOST = 500, 200  # metrics of a run, characters of a name
+BESIDES = {"step", "epoch", "time", "lr", "samples"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
 Curve = tuple[list[float], list[float | None]]  # steps, values; None where a value is no number
@@ -34,6 +38,7 @@ class Readings:
     def __init__(self, folder: RunFolder, patience: float | None = None) -> None:
         self.folder, self.patience = folder, patience
         self._whole, self._look = Curves(), None  # type: Curves, Curves | None
+        self._file: tuple[int, int] | None = None  # which file was read: a run that goes on writes another one
 
     @property
     def curves(self) -> dict[str, dict[str, Curve]]:
@@ -41,7 +46,7 @@ class Readings:
         return (self._look or self._whole).curves
 
     @property
-    def latest(self) -> dict[str, float]:
+    def latest(self) -> dict[str, float | None]:
         """The newest value of every metric, as `val/accuracy`."""
         return (self._look or self._whole).latest
 
@@ -53,11 +58,13 @@ class Readings:
     def read(self) -> bool:
         """Take in what is new; True when there was something."""
         try:
-            size = self.folder.file(METRICS).stat().st_size
+            seen = self.folder.file(METRICS).stat()
         except OSError:
             return False
-        if size < self._whole.offset or (self._look and size < self._look.offset):
+        size, file = seen.st_size, (seen.st_dev, seen.st_ino)
+        if size < self._whole.offset or (self._look and size < self._look.offset) or file != self._file:
             self._whole, self._look = Curves(), None  # a resumed run cuts what its checkpoint does not know
+        self._file = file
         if self.patience is not None and not self._look and size - self._whole.offset > PIECE:
             self._look = self._glance(size)
             if self._look:
@@ -89,7 +96,7 @@ class Readings:
 
     def _lines_after(self, offset: int) -> bytes:
         try:
-            with self.folder.file(METRICS).open("rb") as file:
+            with open_file(self.folder.path, METRICS) as file:
                 return piece(file, offset)
         except OSError:
             return b""
@@ -98,7 +105,7 @@ class Readings:
         """Curves from some of the lines; None where the file went away."""
         found = Curves()
         try:
-            with self.folder.file(METRICS).open("rb") as file:
+            with open_file(self.folder.path, METRICS) as file:
                 lines, found.offset = glance(file, 0, size, LOOKED)
         except OSError:
             return None
@@ -111,9 +118,9 @@ class Curves:
 
     def __init__(self) -> None:
         self.curves: dict[str, dict[str, Curve]] = {}
-        self.latest: dict[str, float] = {}
+        self.latest: dict[str, float | None] = {}
         self.offset = 0
-        self._step = -1.0
+        self._step = self._time = -1.0
         self._keys: dict[str, tuple[str, Curve] | None] = {}  # a metric's name in a line -> its latest's key, its curve
 
     def take(self, lines: bytes) -> None:
@@ -131,25 +138,29 @@ class Curves:
                     steps[:], values[:] = thin(steps, values, KEPT)
 
     def _take(self, row: dict[str, Any]) -> None:
-        step = row.get("step")
-        if not isinstance(step, (int, float)):
+        try:
+            step = count(row.get("step"))
+        except ValueError:
             return
-        if step < self._step:
+        clock = row.get("time")
+        time = clock if isinstance(clock, (int, float)) else -1.0
+        if step < self._step and time <= self._time:  # a module's own validation steps count anew, its clock does not
             self._forget_after(step)
-        self._step = step
+        self._step, self._time = step, time
         for key, value in row.items():
-            if key in BESIDES or not isinstance(value, (int, float)):
+            if key in BESIDES or isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
                 continue
+            finite = value is not None and -HIGHEST <= value <= HIGHEST
             if key not in self._keys:
                 self._keys[key] = self._curve(key)
             if known := self._keys[key]:
                 name, (steps, values) = known
                 steps.append(step)
-                values.append(value if math.isfinite(value) else None)
-                self.latest[name] = value
+                values.append(value if finite else None)
+                self.latest[name] = value if finite or isinstance(value, float) else None
 
     def _curve(self, key: str) -> tuple[str, Curve] | None:
-        if not (place := split_name(key)):
+        if len(self._keys) >= METRICS_MOST or not (place := split_name(text(key, NAME_MOST))):
             return None
         split, name = place
         return f"{split}/{name}", self.curves.setdefault(name, {}).setdefault(split, ([], []))

@@ -20,6 +20,8 @@ import nbformat
 import psutil
 from playwright.sync_api import Locator, Page, expect
 
+from nbmodels.runs.process import process_started
+
 TOKEN = "nbmodels"
 PATIENCE = 75  # seconds for anything that has to happen: a slow machine, busy with other things
 DIRECTORIES = [
@@ -95,7 +97,7 @@ class Lab:
             status = self.status(file.parent.name)
             try:
                 worker = psutil.Process(status.get("pid") or -1)
-                if round(worker.create_time(), 2) == status.get("process_started"):
+                if process_started(worker.pid) == status.get("process_started"):
                     worker.kill()
                     worker.wait(10)
             except (psutil.Error, ValueError):

@@ -20,7 +20,7 @@ from nbmodels.runs.folder import RunFolder
 from nbmodels.runs.pulse import Pulse
 from nbmodels.spec import Spec, Training
 
-CLOCKS = {"seconds", "train_seconds", "offset"}
+CLOCKS = {"seconds", "train_seconds", "open", "marks", "metrics"}  # and what is measured by them
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +123,7 @@ def test_training_has_no_option_that_the_loop_does_not_know() -> None:
     """A new option of the training may change a step: look at runs/epoch.py, then add it here."""
     known = {
         "epochs", "batch_size", "lr", "optimizer", "schedule", "weight_decay", "clip", "precision", "device", "seed",
-        "limit", "freeze", "unfreeze_at", "compile", "save_steps", "save_seconds",
+        "limit", "freeze", "unfreeze_at", "compile", "save_steps", "save_seconds", "threads", "deterministic", "jobs",
+        "retries", "skip_nan",
     }  # fmt: skip
     assert {field.name for field in dataclasses.fields(Training)} == known
