@@ -49,21 +49,9 @@ def captioned(
     words = Characters.learn(learned, reserved=2) if characters else Words.learn(learned, least=1)
     rows = [words.encode(caption) for caption in captions]
     length = max(map(len, rows))
-    facts = Facts(
-        name=name,
-        kind="text",
-        task="text-to-image",
-        fills={
-            "vocab_size": words.size,
-            "sequence_length": length,
-            "in_channels": pictures.shape[1],
-            "image_size": pictures.shape[2],
-            "task": "text-to-image",
-        },
-        classes=classes,
-        scale=scale,
-        tokens=words.state,
-    )
+    fills = {"in_channels": pictures.shape[1], "image_size": pictures.shape[2], "task": "text-to-image"}
+    fills |= {"vocab_size": words.size, "sequence_length": length}
+    facts = Facts(name, "text", "text-to-image", fills, classes, scale=scale, tokens=words.state)
     x = padded(rows, length, words.size)
     if not classes:
         part = apart(part, belongs, [n if UNKNOWN in row else tuple(row) for n, row in enumerate(rows)])

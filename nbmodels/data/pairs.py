@@ -67,17 +67,17 @@ def pairs(
             "Type: --pieces 3000 --length 48 --target-length 48",
         )
     content, belongs = _belonging(sources, targets, groups)
-    held = round(len(content) * test), round(len(content) * (test + val))
-    part = split(belongs, held[1] - held[0], held[0]) if content else np.empty(0)
+    to_test = round(len(content) * test)
+    part = split(belongs, round(len(content) * (test + val)) - to_test, to_test)
     if not (part == TRAIN).any():
         raise DataError(f"{name} has no pairs of texts to learn from", "Give it more, or smaller shares held out.")
     folder = _kept(content, belongs, part, (task, pieces, length, target_length))
     words = tokenizer(json.loads((folder / "tokenizer.json").read_text()))
-    train, middle, last = (_read(folder / f"{part}.npz") for part in PARTS)
-    if not len(train[0]):
+    splits = [_read(folder / f"{part}.npz") for part in PARTS]
+    if not len(splits[0][0]):
         raise DataError(f"No pair of {name} fits", f"Type: --length {2 * length} --target-length {2 * target_length}")
     fills = {"vocab_size": words.size, "sequence_length": length, "target_length": target_length, "task": task}
-    return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), train, middle, last)
+    return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), *splits)
 
 
 def _belonging(

@@ -57,19 +57,8 @@ def sentences(
     x = padded([words.encode(beginning(words, text, length)) for text in texts], length, words.size)
     if numbers is None:
         numbers = ordered(_apart(part, belongs, x, words), labels)
-    facts = Facts(
-        name=name,
-        kind="text",
-        task="classification",
-        fills={
-            **known(words),
-            "num_classes": len(classes),
-            "sequence_length": length,
-            "task": "classification",
-        },
-        classes=classes,
-        tokens=words.state,
-    )
+    fills = {"num_classes": len(classes), "sequence_length": length, "task": "classification"}
+    facts = Facts(name, "text", "classification", {**known(words), **fills}, classes, tokens=words.state)
     return DataSet(facts, *taken(x, labels.astype(np.int64), numbers))
 
 
