@@ -22,6 +22,7 @@ from nbmodels.errors import DataError, InputError
 
 Task = Literal["translation", "summarisation"]
 PARTS = ("train", "val", "test")
+SMALLEST = "A vocabulary has at least 300 pieces, a source 2 tokens and a target 3"
 Shape = tuple[Task, int, int, int]  # the task, pieces of the vocabulary, tokens of a source and of a target
 
 
@@ -62,10 +63,7 @@ def pairs(
         DataError: There are too few pairs, or none fits.
     """
     if pieces < 300 or length < 2 or target_length < 3:
-        raise InputError(
-            "A vocabulary has at least 300 pieces, a source 2 tokens and a target 3",
-            "Type: --pieces 3000 --length 48 --target-length 48",
-        )
+        raise InputError(SMALLEST, "Type: --pieces 3000 --length 48 --target-length 48")
     content, belongs = _belonging(sources, targets, groups)
     to_test = round(len(content) * test)
     part = split(belongs, round(len(content) * (test + val)) - to_test, to_test)
@@ -73,11 +71,11 @@ def pairs(
         raise DataError(f"{name} has no pairs of texts to learn from", "Give it more, or smaller shares held out.")
     folder = _kept(content, belongs, part, (task, pieces, length, target_length))
     words = tokenizer(json.loads((folder / "tokenizer.json").read_text()))
-    splits = [_read(folder / f"{part}.npz") for part in PARTS]
-    if not len(splits[0][0]):
+    train, middle, last = (_read(folder / f"{name}.npz") for name in PARTS)
+    if not len(train[0]):
         raise DataError(f"No pair of {name} fits", f"Type: --length {2 * length} --target-length {2 * target_length}")
     fills = {"vocab_size": words.size, "sequence_length": length, "target_length": target_length, "task": task}
-    return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), *splits)
+    return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), train, middle, last)
 
 
 def _belonging(
