@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import server
+import sharing
 from jupyter_client.manager import start_new_kernel
 
 from nbmodels.runs import folder as folders
@@ -130,6 +131,7 @@ def main() -> None:
         step = first_step(asked.turns)
         cnn = speed("cnn", 32, asked.turns, 1, 30_000)
         autoencoder = speed("autoencoder", 256, asked.turns, 5, 60_000)
+        shared = sharing.figures()
     lab = server.figures()
     rows = [
         ("`%load_ext nbmodels`", "≤ 0.3 s", f"{kernel['load_ext']:.2f} s"),
@@ -144,6 +146,9 @@ def main() -> None:
         ("cnn, batch 32: the same model in a hand-written loop", "≥ 0.90", f"{cnn['same']:.2f}"),
         ("cnn, batch 32, as shipped: the plain network, DataLoader and loop in 32 bits", "≥ 2", f"{cnn['plain']:.2f}"),
         ("autoencoder, batch 256: the same model in a hand-written loop", "≥ 0.87", f"{autoencoder['same']:.2f}"),
+        ("cnn: steps of two runs at once, of one alone", "≥ 1.0", f"{shared['two']:.2f}"),
+        ("cnn: steps of four runs at once, of one alone", "≥ 0.9", f"{shared['four']:.2f}"),
+        ("cnn: steps of a run beside two busy processes, of one alone", "≥ 0.25", f"{shared['beside two busy']:.2f}"),
     ]
     text = table(rows)
     print(text)

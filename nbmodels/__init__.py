@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "attach", "load_ipython_extension", "train"]
 
 
-def train(model: Any, data: Any = None, *, wait: bool | None = None, **options: Any) -> Run:
+def train(model: Any, data: Any = None, *, wait: bool | None = None, once: bool = False, **options: Any) -> Run:
     """Start a training and return at once with its Run; every option of the line is a keyword here.
 
     Args:
@@ -33,6 +33,7 @@ def train(model: Any, data: Any = None, *, wait: bool | None = None, **options: 
         data: A name of `%bigmodel data`, a path, or arrays `(X, y)`, a DataFrame, a Dataset, a DataLoader …;
             None means the model's own default.
         wait: Wait for the end; None waits only where nobody can press a button.
+        once: Where the same training runs or has finished already, attach to it instead of training again.
         options: Options of the training, the model and the data, as `epochs=3`; `from_` for `--from`.
 
     Raises:
@@ -46,7 +47,7 @@ def train(model: Any, data: Any = None, *, wait: bool | None = None, **options: 
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     named = {name.removesuffix("_"): value for name, value in options.items()}
     namespace = shell.user_ns if shell else {}
-    run = words.train(namespace, model, wait, "python", data=data, **named)
+    run = words.train(namespace, model, wait, "python", once, data=data, **named)
     if shell is not None and hasattr(shell, "kernel"):
         from nbmodels import magic
 

@@ -18,6 +18,7 @@ from nbmodels.errors import BigModelError, DataError, InputError
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE
 from nbmodels.runs.run import Run
+from nbmodels.runs.typed import harmless
 from nbmodels.views import report
 from nbmodels.views.snapshot import snapshot
 from nbmodels.views.words import state_line
@@ -31,9 +32,9 @@ def main(words: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     try:
         result = act([word for word in words if word != "--json"], quiet=as_json)
-        print(json.dumps(plain(result), ensure_ascii=False) if as_json else text(result))
+        print(json.dumps(plain(result), ensure_ascii=False) if as_json else harmless(text(result)))
     except BigModelError as error:
-        print(terminal(str(error)), file=sys.stderr)
+        print(harmless(terminal(str(error))), file=sys.stderr)
         return 2 if isinstance(error, (InputError, DataError)) else 1
     except (KeyboardInterrupt, BrokenPipeError):
         return 130

@@ -64,6 +64,7 @@ class Word:
 
 _RUN = Place("run", "run")
 _LAST = Place("run", "run", required=False)  # the newest run
+_TRUST = make("trust", bool, False, "Open what another person or machine made: code of its notebook runs as you.")
 _ASKS = (
     make("length", int | None, None, "Tokens to write, at least 1; for models that write."),
     make("temperature", float | None, None, "How boldly it writes, at least 0 (safest); for models that write."),
@@ -71,7 +72,9 @@ _ASKS = (
     make("top_p", float | None, None, "Choose among as few likeliest as have this chance, in (0, 1]; likewise."),
     make("beam", int | None, None, "Beginnings to keep while it searches, at least 1; for models that translate."),
     make("pretrained", str | None, None, "Ask published weights; RUN is then the name of a model."),
+    _TRUST,
 )
+_ONCE = make("once", bool, False, "Where the same training runs or has finished already, attach to it instead.")
 _WAIT = make("wait", bool | None, None, "Wait for the end; empty waits only where nobody can press a button.")
 
 WORDS: dict[str, Word] = {
@@ -81,15 +84,15 @@ WORDS: dict[str, Word] = {
         Word("models", "The models there are."),
         Word("info", "One model: what it is, its formula, options, parameters, data.", (Place("model", "model"),)),
         Word("data", "The data sets there are, or one of them.", (Place("data", "data", required=False),)),
-        Word("train", "Train a model; the page stays free.", (Place("model", "model"),), (_WAIT,), trains=True),
+        Word("train", "Train a model; the page stays free.", (Place("model", "model"),), (_WAIT, _ONCE), trains=True),
         Word("panel", "A form with every option, and a button that starts.", (Place("model", "model"),), trains=True),
         Word("runs", "The runs of this place, whoever started them."),
-        Word("attach", "Watch a run, live or ended.", (_LAST,)),
+        Word("attach", "Watch a run, live or ended.", (_LAST,), (_TRUST,)),
         Word("stop", "End a run at its next step and keep what it learned.", (_LAST,)),
         Word("pause", "Give the processor back for a while.", (_LAST,)),
-        Word("resume", "Go on after a pause, a stop or a crash.", (_LAST,)),
+        Word("resume", "Go on after a pause, a stop or a crash.", (_LAST,), (_TRUST,)),
         Word("tensorboard", "TensorBoard on the runs of this place."),
-        Word("test", "The figures on held-out data.", (_LAST,)),
+        Word("test", "The figures on held-out data.", (_LAST,), (_TRUST,)),
         Word("predict", "What a run says of new inputs.", (_RUN, Place("inputs", "input", many=True)), _ASKS),
     )
 }  # fmt: skip
@@ -258,13 +261,13 @@ def _check(word: Word, options: Mapping[str, Any], unknown: bool = True) -> dict
 def _read_body(body: str | None) -> dict[str, Any]:
     """The options of a cell: a YAML mapping; InputError says where it is none, or names one twice."""
     try:
+        found = values.read_yaml(body or "")
         tree = yaml.compose(body or "", Loader=yaml.SafeLoader)
-        found = yaml.safe_load(body or "")
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+    except ValueError as error:
+        mark = getattr(error.__cause__, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark else ""
         raise InputError(
-            f"The cell is not YAML: {where}{getattr(error, 'problem', error)}",
+            f"The cell is not YAML: {where}{error}",
             "Write a line for each option: epochs: 3",
         ) from None
     if found is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
-from traitlets import Unicode, observe
+from traitlets import Int, Unicode, observe
 
 from nbmodels.runs import folder, launch
 
@@ -16,6 +17,12 @@ class BigModel(Magics):
     """The words of nbmodels in a notebook; `%bigmodel help` lists them."""
 
     runs = Unicode("", help="The folder of the runs; empty means NBMODELS_RUNS, else ./runs.").tag(config=True)
+
+    jobs = Int(0, min=0, help="Runs at once on this machine; 0 means as many as it carries.").tag(config=True)
+
+    @observe("jobs")
+    def _limit(self, change: Any) -> None:
+        os.environ["NBMODELS_JOBS"] = str(change["new"] or "")  # a worker has the kernel's environment
 
     @observe("runs")
     def _move(self, change: Any) -> None:

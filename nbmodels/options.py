@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import importlib.util
 import inspect
+import threading
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,9 +76,17 @@ class Description:
         return task if isinstance(task, str) else None
 
 
+_parsing = threading.Lock()  # Python 3.11's parser counts its depth for all threads together, and raises SystemError
+
+
 @functools.cache
 def read_source(reference: str) -> Description:
     """Describe `module:Class` from its file; nothing of it is imported. Cached."""
+    with _parsing:
+        return _read_source(reference)
+
+
+def _read_source(reference: str) -> Description:
     griffe = _griffe()
     module, _, name = reference.partition(":")
     found = importlib.util.find_spec(module)

@@ -5,16 +5,17 @@ All the text a person reads there is in this file, in `line.WORDS` and in the do
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nbmodels import values
 from nbmodels.data import DATA
-from nbmodels.errors import UnknownName
+from nbmodels.errors import BigModelError, UnknownName
 from nbmodels.line import WORDS
 from nbmodels.models import MODELS
 from nbmodels.names import Thing, find_data, find_model
@@ -22,7 +23,8 @@ from nbmodels.options import Description, Option, read_source
 from nbmodels.request import COMMON, FILLED, KINDS, default_data, recipe, training
 from nbmodels.runs.folder import RunFolder
 from nbmodels.shown import Part, Shown, Table
-from nbmodels.views.words import duration, figure, size
+from nbmodels.views.snapshot import reason
+from nbmodels.views.words import duration, figure, size, standing
 
 PREVIEW_PATIENCE = 120.0  # seconds for the samples of a data set, a download included
 _ADAM = 4  # numbers kept for each parameter: itself, its gradient and Adam's two moments; 4 bytes each
@@ -191,22 +193,35 @@ def _data_data(name: str, about: Description) -> dict[str, Any]:
     return {"name": name, "title": about.title, "doc": about.doc, **said, "options": options}
 
 
-def runs(folders: Sequence[RunFolder]) -> Shown:
-    """The runs, the newest first."""
-    found = [folder.summary() for folder in folders]
+def runs(folders: Sequence[RunFolder], strays: str = "") -> Shown:
+    """The runs, the newest first; below them, in one line, the folders that cannot be read."""
+    found = list(_summaries(folders))
+    below: list[Part | Table] = [Part("prose", strays.replace("`", "'"))] if strays else []
     if not found:
-        return Shown([Part("prose", "There is no run here yet. Type: `%bigmodel train cnn`")], [])
-    rows = [
-        (run["name"], f"{run['model']} on {run['data']}".replace("notebook:", ""), run["state"], _progress(run))
-        for run in found
-    ]
-    return Shown([Table(("run", "what", "state", "where it stands"), rows)], found)
+        return Shown([Part("prose", "There is no run here yet. Type: `%bigmodel train cnn`"), *below], [])
+    rows = [(run["name"], _what(run), _state(run), _progress(run)) for run in found]
+    return Shown([Table(("run", "what", "state", "where it stands"), rows), *below], found)
+
+
+def _summaries(folders: Sequence[RunFolder]) -> Iterator[dict[str, Any]]:
+    for folder in folders:
+        with contextlib.suppress(BigModelError):  # it was deleted meanwhile
+            yield folder.summary()
+
+
+def _what(run: Mapping[str, Any]) -> str:
+    return f"{run['model']} on {run['data']}".replace("notebook:", "")
+
+
+def _state(run: Mapping[str, Any]) -> str:
+    return standing({**run, **reason(run["state"], dict(run))})
 
 
 def _progress(run: Mapping[str, Any]) -> str:
     metrics = [f"{name} {figure(value)}" for name, value in run["metrics"].items()]
     time = [duration(run["seconds"])] if run.get("seconds") else []
-    return " · ".join([f"epoch {run['epoch'] or 0:g} of {run['epochs']}", *time, *metrics])
+    of = f" of {run['epochs']}" if run["epochs"] is not None else ""
+    return " · ".join([f"epoch {run['epoch'] or 0:g}{of}", *time, *metrics])
 
 
 def test(run: Mapping[str, Any], seen: Mapping[str, Any]) -> Shown:

@@ -20,6 +20,7 @@ from nbmodels.names import Thing, find_data, find_model, look
 from nbmodels.option import Option, Style, make
 from nbmodels.options import Description, read_dataclass, read_source
 from nbmodels.runs import folder
+from nbmodels.runs.gpus import check_here
 from nbmodels.spec import Spec, Training, check_device
 
 COMMON: tuple[Option, ...] = (
@@ -100,7 +101,8 @@ def build_spec(
     check_fit(found, seen, common.get("task"))
     bring_tokens(found, source, groups)
     check_data(source.reference, groups["data"], common.get("task"), source.obj)
-    check_device(groups["training"].get("device", "auto"))
+    check_here(check_device(groups["training"].get("device", "auto")))
+    check_head(found, common.get("task") or seen.described.task, groups["training"])
     usual = recipe(found, common.get("task") or seen.described.task)
     if "lr" in groups["model"]:  # typed: no recipe's rate stands above it
         usual.pop("lr", None)
@@ -154,6 +156,19 @@ def unknown_option(typed: str, known: list[Option], command: str, style: Style =
 def recipe(model: Thing, task: str | None = None) -> dict[str, Any]:
     """The model's own defaults of the training, for a task."""
     return {key: value for key, value in model.described.recipe(task).items() if key in training()}
+
+
+def check_head(model: Thing, task: str | None, training: Mapping[str, Any]) -> None:
+    """InputError where the head alone is to learn and the model says that it has none (in this task)."""
+    if not training.get("freeze") and training.get("unfreeze_at") is None:
+        return
+    told = model.described.attributes.get("head_layers", getattr(model.obj, "head_layers", None))
+    by_task = told if isinstance(told, dict) else None
+    layers = by_task.get(task_of(task, _tuple(model.described.attributes.get("tasks")))) if by_task and task else told
+    if layers is not None and not layers:
+        for_ = f" for {task}" if by_task else ""
+        what = "--freeze" if training.get("freeze") else "--unfreeze-at"
+        raise InputError(f"{model.name} has no head to train alone{for_}", f"Leave out {what}: all of it learns.")
 
 
 def fits(model: Description, data: Description, task: str | None = None) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
+import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import yaml
 
+from nbmodels import values
 from nbmodels.errors import InputError
 
 NOTEBOOK = "notebook:"  # a reference to an object of the notebook, kept in the run's objects.pkl
@@ -103,14 +106,33 @@ class Spec:
     def from_yaml(cls, text: str) -> Spec:
         """Read what `to_yaml` wrote; InputError names a field that this version does not know."""
         try:
-            fields = yaml.safe_load(text)
-            return cls(**{**fields, "training": Training(**fields["training"])})
-        except (TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
-            what = getattr(error, "problem", None) or error  # YAML's own error has many lines
+            if not values.plain(fields := values.read_yaml(text)):
+                raise ValueError("it holds something else than numbers, texts and lists of them")
+            training = Training(**_typed(Training, fields["training"]))
+            return cls(**{**_typed(cls, {**fields, "training": training}), "training": training})
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise InputError(
-                f"spec.yaml cannot be read: {what}",
+                f"spec.yaml cannot be read: {str(error)[:200]}",
                 "It is half written, or comes from a newer version: %pip install -U nbmodels",
             ) from None
+
+
+def _typed(kind: type, fields: dict[str, Any]) -> dict[str, Any]:
+    """Each field as its annotation names it, what a later version may have added as it is; ValueError names one."""
+    hints, found = _hints(kind), {}
+    for name, value in fields.items():
+        hint = hints.get(name)
+        try:
+            as_it_is = hint is None or dataclasses.is_dataclass(hint) or (isinstance(value, str) and hint is str)
+            found[name] = value if as_it_is else values.convert(value, hint)
+        except ValueError:
+            raise ValueError(f"{name} is no {values.name(hint)}: {str(value)[:60]!r}") from None
+    return found
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 
+DEEPEST, EVENTS, HUGE = 32, 100_000, 2**63  # YAML: lists inside each other, parts in all; the largest whole number
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 YES = {"true", "yes", "on", "1"}
 NO = {"false", "no", "off", "0"}
 _SINGULAR = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
@@ -39,6 +42,42 @@ def convert(value: Any, kind: Any) -> Any:
         except (ValueError, TypeError, OverflowError):
             continue
     raise ValueError(value)
+
+
+def read_yaml(text: str) -> Any:
+    """The values in a YAML text; ValueError says what is wrong with any other text, whoever wrote it.
+
+    References inside the text are refused: a few lines of them can stand for more values than a memory holds.
+    """
+    depth, parts = 0, 0
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            parts += 1
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError(f"it refers to another part of itself (*{event.anchor})")
+            if depth > DEEPEST or parts > EVENTS:
+                raise ValueError("it is too deep" if depth > DEEPEST else "it is too long")
+        return yaml.load(text, Loader=_LOADER)
+    except (yaml.YAMLError, RecursionError, OverflowError, UnicodeError) as error:
+        raise ValueError(str(getattr(error, "problem", None) or error).split("\n")[0] or "it is no YAML") from error
+
+
+def plain(value: Any, room: int = DEEPEST) -> bool:
+    """Whether a spec can hold it: options travel as YAML."""
+    if isinstance(value, dict):
+        keys = all(isinstance(key, str) and plain(key) for key in value)
+        return keys and room > 0 and all(plain(each, room - 1) for each in value.values())
+    if isinstance(value, (list, tuple)):
+        return room > 0 and all(plain(each, room - 1) for each in value)
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) <= HUGE)
+
+
+def takes_text(kind: Any) -> bool:
+    """Whether a text is a value of the type as it is, without being read as one."""
+    return any(member in (str, Any, object) or get_origin(member) is Literal for member in arms(kind))
 
 
 def choices(kind: Any) -> tuple[Any, ...]:
@@ -146,23 +185,14 @@ def _as_sequence(value: Any, kind: Any) -> Any:
 
 def _as_other(value: Any, kind: Any) -> Any:
     try:
-        value = yaml.safe_load(value) if isinstance(value, str) else value
-    except yaml.YAMLError:
+        value = read_yaml(value) if isinstance(value, str) else value
+    except ValueError:
         raise ValueError(value) from None
     wanted = get_origin(kind) or kind
     named = isinstance(wanted, type) and wanted not in (Any, object)
-    if (named and not isinstance(value, wanted)) or not _plain(value):
+    if (named and not isinstance(value, wanted)) or not plain(value):
         raise ValueError(value)
     return value
-
-
-def _plain(value: Any) -> bool:
-    """Whether a spec can hold it: options travel as YAML."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _plain(each) for key, each in value.items())
-    if isinstance(value, (list, tuple)):
-        return all(_plain(each) for each in value)
-    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _sequence(kind: Any) -> bool:

@@ -6,6 +6,7 @@ Every one gives back something that can be displayed: a `Run`, a widget, or a `S
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from nbmodels import names, pages, request, shown
 from nbmodels.errors import InputError
 from nbmodels.option import Style
+from nbmodels.runs import equal, launch, listing, typed
 from nbmodels.runs import folder as folders
 from nbmodels.runs import run as handles
 from nbmodels.runs.attended import attended
@@ -46,10 +48,26 @@ def data(namespace: Namespace, data: str | None = None) -> Shown:
     return pages.data_sets() if data is None else pages.data_set(names.find_data(data, namespace))
 
 
-def train(namespace: Namespace, model: Any, wait: bool | None = None, style: Style = "flag", **options: Any) -> Run:
-    """Start a run, options as typed; wait for its end where that is asked for, or nobody could press a button."""
+def train(
+    namespace: Namespace,
+    model: Any,
+    wait: bool | None = None,
+    style: Style = "flag",
+    once: bool = False,
+    **options: Any,
+) -> Run:
+    """Start a run, options as typed; wait for its end where that is asked for, or nobody could press a button.
+
+    Where the same training is there already, one line says so; with `once` that run is given instead.
+    """
     spec, objects = request.build_spec(model, options.pop("data", None), options, namespace, style)
-    run = handles.train(spec, objects, wait=False)
+    same = equal.find_equal(spec, (lambda: launch.pickled(objects)) if objects else None)
+    if same is not None and once:
+        run = Run(same)
+    else:
+        if same is not None:
+            say(equal.sentence(same, style))
+        run = handles.train(spec, objects, wait=False)
     if wait or (wait is None and not attended()):
         if attended():  # live while it is waited for; where nobody looks, its end is shown
             from nbmodels.views import show
@@ -57,6 +75,15 @@ def train(namespace: Namespace, model: Any, wait: bool | None = None, style: Sty
             show.show(run)
         run.wait()
     return run
+
+
+def say(sentence: str) -> None:
+    """Print a line: in the cell where there is one, else where it mixes with nothing that a program reads."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if hasattr(shell, "kernel"):
+        print(sentence)
+    else:
+        print(typed.harmless(sentence.replace("%bigmodel", "bigmodel")), file=sys.stderr)
 
 
 def panel(namespace: Namespace, model: str, **options: Any) -> Any:
@@ -81,12 +108,13 @@ def panel(namespace: Namespace, model: str, **options: Any) -> Any:
 
 def runs(namespace: Namespace) -> Shown:
     """The runs of this place, the newest first."""
-    return pages.runs(folders.all_runs())
+    found = listing.listed(folders.runs_root())
+    return pages.runs(found.runs, found.line)
 
 
-def attach(namespace: Namespace, run: str | None = None) -> Run:
+def attach(namespace: Namespace, run: str | None = None, trust: bool = False) -> Run:
     """A run, whoever started it."""
-    return find_run(run, namespace)
+    return _trusted(find_run(run, namespace), trust)
 
 
 def stop(namespace: Namespace, run: str | None = None) -> Shown:
@@ -104,9 +132,13 @@ def pause(namespace: Namespace, run: str | None = None) -> Shown:
     return shown.line(f"{found.name} pauses. To go on: %bigmodel resume {found.name}", found.folder.summary())
 
 
-def resume(namespace: Namespace, run: str | None = None) -> Run:
+def resume(namespace: Namespace, run: str | None = None, trust: bool = False) -> Run:
     """Go on; what comes back is the run's live view."""
-    return find_run(run, namespace).resume()
+    return _trusted(find_run(run, namespace), trust).resume()
+
+
+def _trusted(found: Run, trust: bool) -> Run:
+    return found.trust() if trust else found
 
 
 def tensorboard(namespace: Namespace) -> Any:
@@ -116,9 +148,9 @@ def tensorboard(namespace: Namespace) -> Any:
     return board.tensorboard(folders.runs_root())
 
 
-def test(namespace: Namespace, run: str | None = None) -> Shown:
+def test(namespace: Namespace, run: str | None = None, trust: bool = False) -> Shown:
     """The held-out figures, with the picture that people expect of the task."""
-    found = find_run(run, namespace)
+    found = _trusted(find_run(run, namespace), trust)
     return pages.test(found.folder.summary(), found.test())
 
 
@@ -131,7 +163,7 @@ def predict(namespace: Namespace, run: str, inputs: Sequence[str], stream: bool 
         from nbmodels.runs import examine
 
         return examine.recall(run, weights, read_inputs(inputs, "image", namespace))
-    found = find_run(run, namespace)
+    found = _trusted(find_run(run, namespace), options.pop("trust", False))
     facts = found.folder.facts()
     given = {name: value for name, value in options.items() if value is not None}
     asked = read_inputs(inputs, facts.kind if facts else "", namespace)

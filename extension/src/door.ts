@@ -12,6 +12,7 @@ export class Refusal extends Error {
     message: string,
     readonly hint: string,
     readonly status: number,
+    readonly trust = false, // it would be done for one who trusts what came with the run
   ) {
     super(message);
   }
@@ -117,8 +118,8 @@ export class Door {
     if (reply.status === 204) return undefined as T;
     const said = await reply.text();
     if (reply.ok) return JSON.parse(said) as T;
-    const { message, hint } = refused(said);
-    throw new Refusal(message || reply.statusText || String(reply.status), hint, reply.status);
+    const { message, hint, trust } = refused(said);
+    throw new Refusal(message || reply.statusText || String(reply.status), hint, reply.status, trust);
   }
 
   /** Says the whole wish, once for all changes of this moment; opens the websocket for the first. */
@@ -208,12 +209,13 @@ export class Door {
 /** The route of a run: names may hold letters of any script. */
 export const runPath = (id: string): string => `runs/${URLExt.encodeParts(id)}`;
 
-function refused(said: string): { message: string; hint: string } {
+function refused(said: string): { message: string; hint: string; trust: boolean } {
   try {
-    const { message, hint } = JSON.parse(said) as { message?: unknown; hint?: unknown };
-    return { message: typeof message === "string" ? message : "", hint: typeof hint === "string" ? hint : "" };
+    const { message, hint, trust } = JSON.parse(said) as { message?: unknown; hint?: unknown; trust?: unknown };
+    const text = (value: unknown): string => (typeof value === "string" ? value : "");
+    return { message: text(message), hint: text(hint), trust: trust === true };
   } catch {
-    return { message: "", hint: "" };
+    return { message: "", hint: "", trust: false };
   }
 }
 

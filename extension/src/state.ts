@@ -6,13 +6,37 @@ export type Value = number | null;
 export type Curve = [number[], Value[]];
 export type Split = "train" | "val";
 export type Splits = Partial<Record<Split, Curve>>;
-export type RunState = "starting" | "running" | "paused" | "finished" | "stopped" | "failed" | "lost";
+export type RunState = "starting" | "waiting" | "running" | "paused" | "finished" | "stopped" | "failed" | "lost";
 
 export interface RunError {
   what: string;
   hint: string;
   traceback: string;
 }
+
+/** The run's place among those that wait, from 1. */
+export interface Queue {
+  place: number;
+  of: number;
+}
+
+/** The cores the machine has, the threads this run takes of them, and how many other runs share them. */
+export interface Cores {
+  threads: number;
+  cores: number;
+  runs: number;
+  busy?: boolean; // others than our runs keep the cores busy
+}
+
+/** A learning rate that was changed while the run went on; `old` is null where it was not known. */
+export interface Change {
+  step: number;
+  old: number | null;
+  new: number;
+}
+
+/** A learning rate that is still to come: [step, rate]. */
+export type Coming = [number, number];
 
 export interface Sample {
   epoch: number | null;
@@ -40,9 +64,23 @@ export interface Snapshot {
   figures: [string, string][];
   series: Record<string, Splits>;
   command: string;
+  /** Why it stands as it does, in a few words; this and the rest older servers and notebooks do not have. */
+  why?: string | null;
+  queue?: Queue | null;
+  cores?: Cores | null;
+  changes?: Change[];
+  coming?: Coming[];
 }
 
-export type Command = { do: "stop" | "pause" | "resume" } | { do: "lr"; value: number };
+/** What a button asks: `first` moves a run that waits to the front of the queue. */
+export type Verb = "first" | "pause" | "resume" | "stop";
+export type Command = { do: Verb; trust?: true } | { do: "lr"; value: number };
+
+/** What decides which buttons a run has. */
+export interface Able {
+  state: RunState;
+  queue?: Queue | null;
+}
 
 /** A column of uPlot: undefined where the curve has no point, null where its value is no number. */
 export type Column = (Value | undefined)[];
@@ -55,20 +93,24 @@ export interface Aligned {
 
 const LOWER = /loss|perplexity|mse|mae|error/;
 
-export const alive = (state: RunState): boolean => state === "starting" || state === "running" || state === "paused";
+const ALIVE: readonly RunState[] = ["starting", "waiting", "running", "paused"];
+
+export const alive = (state: RunState): boolean => ALIVE.includes(state);
 
 /** The commands that make sense now, in the order of their buttons. */
-export function commands(state: RunState): ("pause" | "resume" | "stop")[] {
+export function commands({ state, queue }: Able): Verb[] {
   if (state === "running" || state === "starting") return ["pause", "stop"];
+  if (state === "waiting") return queue && queue.place > 1 ? ["first", "stop"] : ["stop"];
   if (state === "paused") return ["resume", "stop"];
-  return state === "finished" ? [] : ["resume"];
+  return state === "stopped" || state === "failed" || state === "lost" ? ["resume"] : [];
 }
 
 /** Whether a command that was sent has been done, so that its button wakes again. */
-export function done(sent: "pause" | "resume" | "stop", state: RunState): boolean {
+export function done(sent: Verb, { state, queue }: Able): boolean {
+  if (sent === "first") return state !== "waiting" || (queue?.place ?? 1) <= 1;
   if (sent === "stop") return !alive(state);
   if (sent === "pause") return state !== "running" && state !== "starting";
-  return state === "running" || state === "starting";
+  return alive(state) && state !== "paused";
 }
 
 /** The part of the run that is over, 0 to 1. */
@@ -77,18 +119,6 @@ export function share(view: Snapshot): number {
 }
 
 export const count = (value: number): string => Math.round(value).toLocaleString("en-US");
-
-/** `epoch 2 of 3 · step 640 of 1,407`. */
-export function progress(view: Snapshot, words: Words): string {
-  const parts: string[] = [];
-  if (view.state !== "running") parts.push(words[view.state] ?? view.state);
-  if (view.epoch && view.epochs) parts.push(fill(words.epochOf, String(view.epoch), String(view.epochs)));
-  if (view.step) {
-    const over = view.steps && view.steps !== view.step;
-    parts.push(over ? fill(words.stepOf, count(view.step), count(view.steps ?? 0)) : fill(words.steps, count(view.step)));
-  }
-  return parts.join(" · ");
-}
 
 /** What stands at the right of the progress: `18 s left`, or how long it took. */
 export function clock(view: Snapshot, words: Words): string {
@@ -145,13 +175,10 @@ export function mayBeLog(name: string, splits: Splits): boolean {
   return LOWER.test(name) && values(splits).every((value) => value > 0);
 }
 
-/** The newest value: of the validation, else of the training. */
+/** The newest value: of the validation, else of the training; null where that is no number, whatever came before it. */
 export function newest(splits: Splits): Value {
-  for (const split of ["val", "train"] as Split[]) {
-    const column = splits[split]?.[1] ?? [];
-    for (let place = column.length - 1; place >= 0; place--) if (column[place] !== null) return column[place] ?? null;
-  }
-  return null;
+  const column = [splits.val, splits.train].find((curve) => curve?.[1].length)?.[1] ?? [];
+  return column[column.length - 1] ?? null;
 }
 
 /** Both curves on one axis of steps. */

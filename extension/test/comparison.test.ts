@@ -8,6 +8,14 @@ const run = (name: string, more: Partial<comparison.Compared> = {}): comparison.
   id: name, name, model: "cnn", data: "digits", state: "finished", metric: "accuracy", options: {}, series: {}, ...more,
 });
 
+test("what was changed while a run went on is a row of its own", () => {
+  const runs = [run("a", { changes: [{ step: 1200, old: 0.003, new: 0.01 }, { step: 2000, old: null, new: 1e-5 }] }), run("b")];
+  const found = comparison.table(runs, "en").find((each) => each.name === "changed during the run");
+  assert.deepEqual(found?.values, ["lr: 0.003 → 0.01 at step 1,200; lr: — → 1e-5 at step 2,000", "—"]);
+  assert.equal(comparison.table([run("a"), run("b")], "en").length, 2); // model and data: no row where nothing was changed
+  assert.equal(comparison.table(runs, "zh")[0]?.values[0]?.split("; ")[0], "第 1,200 步 lr：0.003 → 0.01");
+});
+
 test("curves of runs of different length lie on one axis", () => {
   const runs = [
     run("a", { series: { loss: { val: [[10, 20], [2, 1]] } } }),
@@ -23,7 +31,7 @@ test("curves of runs of different length lie on one axis", () => {
 
 test("options that differ come first and are marked", () => {
   const runs = [run("a", { options: { epochs: 3, lr: 0.01 } }), run("b", { options: { epochs: 3, hidden: [64, 32] } })];
-  const lines = comparison.table(runs, "usual");
+  const lines = comparison.table(runs, "en");
   assert.deepEqual(lines.map((each) => each.name), ["hidden", "lr", "model", "data", "epochs"]);
   assert.deepEqual(lines[0], { name: "hidden", values: ["usual", "64, 32"], differs: true });
   assert.ok(lines.slice(2).every((each) => !each.differs));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as list from "../src/state/list";
 import type { Row } from "../src/state/server";
+import { mergeRows } from "../src/state/wishes";
 import { labWords } from "../src/words-lab";
 
 const NOW = new Date(2026, 10, 22, 12).getTime() / 1000;
@@ -42,6 +43,7 @@ test("orders: names as people count, the best of each metric, the state, else th
 test("the head counts", () => {
   const rows = [row("a", { state: "running" }), row("b", { state: "paused" }), row("c")];
   assert.equal(list.tally(rows, 3, labWords("en")), "1 running · 3 in all");
+  assert.equal(list.tally([...rows, row("d", { state: "waiting" })], 4, labWords("en")), "1 running · 1 waiting · 4 in all");
   assert.equal(list.tally(rows.slice(2), 1, labWords("en")), "1 in all");
   assert.equal(list.tally(rows, 1, labWords("zh")), "1 个运行中 · 1 / 3 个");
 });
@@ -66,6 +68,26 @@ test("a run's last words", () => {
   assert.equal(said({ started: null, seconds: null }), "finished");
   assert.match(said({ started: NOW - 3600 }), /^2 min, 11:02$/);
   assert.match(said({ started: NOW - 40 * 86_400 }), /^2 min, 13 Oct$/);
+});
+
+test("a run that waits says for what", () => {
+  const said = (more: Partial<Row>, lang: "en" | "zh" = "en") => list.clause(row("a", more), lang, NOW);
+  const queued: Partial<Row> = { state: "waiting", why: "2nd of 3", queue: { place: 2, of: 3 }, step: 0 };
+  assert.deepEqual([said(queued), said(queued, "zh")], ["waiting, 2nd of 3", "等待中，第 2 位，共 3 位"]);
+  assert.equal(said({ state: "waiting", why: "the disk is full" }), "waiting: the disk is full");
+  assert.equal(said({ state: "paused", step: 40, why: "the disk cannot be written" }), "paused: the disk cannot be written");
+  assert.equal(said({ state: "stopped", why: "stopped by the system" }), "stopped by the system");
+  assert.equal(said({ state: "lost", step: 1200, why: "the folder was moved" }), "lost: the folder was moved");
+  assert.deepEqual(names(list.arrange([row("b"), row("a", queued)], "waiting 2nd", "state", "en")), ["a"]);
+});
+
+test("a folder that cannot be read has its name and one line", () => {
+  const [bad] = mergeRows([], { runs: [{ unreadable: true, name: "bad", error: "status.json is no JSON" } as unknown as Row, row("a")], all: true }).slice(-1);
+  assert.equal(bad?.state, "unreadable");
+  assert.equal(list.clause(bad as Row, "en", NOW), "status.json is no JSON");
+  assert.equal(list.clause({ ...bad, error: null } as Row, "zh", NOW), "无法读取");
+  for (const order of list.ORDERS) assert.deepEqual(names(list.arrange([bad as Row, row("a")], "", order, "en")).length, 2);
+  assert.deepEqual(names(list.arrange([bad as Row, row("a")], "cannot", "name", "en")), ["bad"]);
 });
 
 test("only changes of state are news", () => {

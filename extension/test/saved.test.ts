@@ -7,6 +7,8 @@ const snapshot = {
   name: "cnn-7", title: "cnn on digits", state: "running", error: null, epoch: 2, epochs: 3, step: 640, steps: 1407,
   left: 18.2, seconds: 9, lr: 0.001, device: "cpu", metric: "accuracy", figures: [["val loss", "0.2"]],
   series: { loss: { train: [[1, 2, 3], [3, null, 1]], val: [[2], [2]] } }, command: "%bigmodel train cnn",
+  why: "2nd of 3", queue: { place: 2, of: 3 }, cores: { threads: 1, cores: 2, runs: 1 },
+  changes: [{ step: 1200, old: 0.003, new: 0.01 }], coming: [[640, 0.01], [1407, 0]],
 };
 const whole = { id: "0123456789ab/cnn-7", name: "cnn-7", folder: "runs/cnn-7", started: 1.5e9, version: "0.1.0", snapshot };
 
@@ -34,6 +36,33 @@ test("no JSON whatever makes it throw", () => {
       assert.doesNotThrow(() => JSON.stringify(saved));
     }
   }
+});
+
+test("an older file says nothing of queue, cores and changes", () => {
+  const { why, queue, cores, changes, coming, ...older } = snapshot;
+  const seen = read({ ...whole, snapshot: older }).snapshot;
+  assert.deepEqual([seen.why, seen.queue, seen.cores, seen.changes, seen.coming], [null, null, null, [], []]);
+  assert.equal(read({ ...whole, snapshot: { ...snapshot, state: "waiting" } }).snapshot.state, "waiting");
+});
+
+test("queue, cores and changes: whole numbers that can be, of limited length", () => {
+  const seen = (more: object) => read({ ...whole, snapshot: { ...snapshot, ...more } }).snapshot;
+  const odd: unknown[] = [null, 0, -1, 1.5, NaN, Infinity, 1e300, "2", true, [], {}];
+  for (const value of odd) {
+    assert.equal(seen({ queue: { place: value, of: 3 } }).queue, null);
+    assert.equal(seen({ queue: { place: 1, of: value } }).queue, null);
+    assert.equal(seen({ cores: { threads: 1, cores: value, runs: 1 } }).cores, null);
+    assert.deepEqual(seen({ coming: [[1, 0.1], [1, 0.2], [value, value], [4, 0.1]] }).coming?.[0], [1, 0.1]);
+    if (value !== 1.5) assert.deepEqual(seen({ changes: [{ step: value, old: 1, new: value }] }).changes, value === 0 ? [{ step: 0, old: 1, new: 0 }] : []);
+  }
+  assert.equal(seen({ queue: { place: 4, of: 3 } }).queue, null);
+  assert.deepEqual(seen({ cores: { threads: 1, cores: 2, runs: 0, busy: true, more: "x" } }).cores, { threads: 1, cores: 2, runs: 0, busy: true });
+  assert.deepEqual(seen({ coming: [[5, 1], [3, 1], [7, 2], [7, 3]] }).coming, [[5, 1], [7, 2]]);
+  assert.equal(seen({ why: "x".repeat(999) }).why?.length, 120);
+  assert.deepEqual([seen({ why: 3 }).why, seen({ why: "" }).why], [null, null]);
+  const many = Array.from({ length: 5000 }, (_, step) => ({ step, old: 1, new: 1 }));
+  assert.equal(seen({ changes: many }).changes?.length, 100);
+  assert.equal(seen({ coming: many.map(({ step }) => [step, 1]) }).coming?.length, 200);
 });
 
 test("an id that is none asks the server for nothing", () => {

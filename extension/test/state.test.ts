@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as state from "../src/state";
+import { progress } from "../src/state/standing";
 import { fill, label, pickLang, wordsFor } from "../src/words";
 
 const en = wordsFor("en");
@@ -10,12 +11,12 @@ const view: state.Snapshot = {
 };
 
 test("progress is said in words", () => {
-  assert.equal(state.progress(view, en), "epoch 2 of 3 · step 640 of 1,407");
+  assert.equal(progress(view, "en"), "epoch 2 of 3 · step 640 of 1,407");
   assert.equal(state.clock(view, en), "18 s left");
-  assert.equal(state.progress({ ...view, state: "finished", step: 1407, epoch: 3 }, en), "finished · epoch 3 of 3 · 1,407 steps");
+  assert.equal(progress({ ...view, state: "finished", step: 1407, epoch: 3 }, "en"), "finished · epoch 3 of 3 · 1,407 steps");
   assert.equal(state.clock({ ...view, state: "stopped" }, en), "took 9 s");
   assert.equal(state.clock({ ...view, left: null }, en), "");
-  assert.equal(state.progress({ ...view, state: "starting", step: 0, epoch: null }, en), "starting");
+  assert.equal(progress({ ...view, state: "starting", step: 0, epoch: null }, "en"), "starting");
 });
 
 test("durations", () => {
@@ -31,11 +32,23 @@ test("figures and learning rates", () => {
 });
 
 test("each state has its buttons", () => {
-  assert.deepEqual(state.commands("running"), ["pause", "stop"]);
-  assert.deepEqual(state.commands("paused"), ["resume", "stop"]);
-  assert.deepEqual(state.commands("lost"), ["resume"]);
-  assert.deepEqual(state.commands("finished"), []);
-  assert.ok(state.done("stop", "finished") && !state.done("stop", "running") && state.done("resume", "starting"));
+  const buttons = (now: state.RunState, queue: state.Queue | null = null) => state.commands({ state: now, queue });
+  assert.deepEqual(buttons("running"), ["pause", "stop"]);
+  assert.deepEqual(buttons("paused"), ["resume", "stop"]);
+  assert.deepEqual(buttons("lost"), ["resume"]);
+  assert.deepEqual(buttons("finished"), []);
+  assert.deepEqual(buttons("waiting", { place: 2, of: 3 }), ["first", "stop"]);
+  assert.deepEqual(buttons("waiting", { place: 1, of: 3 }), ["stop"]);
+  assert.deepEqual(buttons("waiting"), ["stop"]); // for room on the disk
+  assert.deepEqual(buttons("from-the-future" as state.RunState), []);
+});
+
+test("a button wakes when what it asked is done", () => {
+  const done = (verb: state.Verb, now: state.RunState, place = 0) => state.done(verb, { state: now, queue: place ? { place, of: 3 } : null });
+  assert.deepEqual([done("stop", "finished"), done("stop", "running"), done("stop", "waiting", 2)], [true, false, false]);
+  assert.deepEqual([done("resume", "starting"), done("resume", "waiting", 2), done("resume", "paused")], [true, true, false]);
+  assert.deepEqual([done("first", "waiting", 2), done("first", "waiting", 1), done("first", "running")], [false, true, true]);
+  assert.deepEqual((["starting", "waiting", "running", "paused", "stopped", "lost"] as const).map(state.alive), [true, true, true, true, false, false]);
 });
 
 test("curves are aligned on their steps, gaps stay gaps", () => {
@@ -53,6 +66,13 @@ test("smoothing keeps the level and the gaps", () => {
   const flat = state.smooth(new Array<number>(50).fill(2));
   assert.ok(flat.every((value) => value !== null && Math.abs(value - 2) < 1e-9));
   assert.equal(state.smooth([1, null, 1])[1], null);
+});
+
+test("the newest value is the newest, also where it is no number", () => {
+  assert.equal(state.newest({ train: [[1, 2], [3, 2]], val: [[2], [5]] }), 5);
+  assert.equal(state.newest({ train: [[1, 2], [3, null]] }), null); // and not the 3 of the step before
+  assert.equal(state.newest({ train: [[1], [3]], val: [[], []] }), 3);
+  assert.equal(state.newest({}), null);
 });
 
 test("the axis of values", () => {
@@ -92,5 +112,5 @@ test("words in both languages", () => {
   for (const key of Object.keys(en) as (keyof typeof en)[]) {
     assert.equal((en[key].match(/\{\d\}/g) ?? []).length, (zh[key].match(/\{\d\}/g) ?? []).length, key);
   }
-  assert.equal(state.progress({ ...view, state: "running" }, zh), "第 2 轮，共 3 轮 · 第 640 步，共 1,407 步");
+  assert.equal(progress({ ...view, state: "running" }, "zh"), "第 2 轮，共 3 轮 · 第 640 步，共 1,407 步");
 });

@@ -10,13 +10,15 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from nbmodels.data.dataset import DataSet, Split, any_order, even_order
+from nbmodels.data.dataset import DataSet, Split
 from nbmodels.data.facts import WRITTEN, Facts
 from nbmodels.data.language import language
 from nbmodels.data.pairs import pairs
 from nbmodels.data.pictures import channels_first, picture_facts
+from nbmodels.data.pixels import stored
 from nbmodels.data.sentences import sentences
 from nbmodels.data.shapes import Parts, Values, unpack
+from nbmodels.data.split import TEST, TRAIN, VAL, Numbers, equal_rows, normalised, ordered, split, taken, together
 from nbmodels.data.table import check_finite, spread, table_facts, table_numbers
 from nbmodels.data.target import answers, class_fills
 from nbmodels.errors import DataError, InputError, UnknownName
@@ -40,6 +42,7 @@ class Arrays:
         tokens: What a token of a text is; empty means words for sentences, characters for one long text; numbers
             means that X [N, T] holds token numbers already, 0 for padding.
         sequence_length: Tokens that are read of a text at once, at least 1; empty means 40, or 64 of one long text.
+        group: Column whose equal values stay in one split, such as a patient's; empty means equal texts or rows do.
     """
 
     ships = False
@@ -52,17 +55,18 @@ class Arrays:
         test: float = 0.1,
         tokens: Literal["words", "characters", "bpe", "numbers"] | None = None,
         sequence_length: int | None = None,
+        group: str | None = None,
     ) -> None:
         if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
             raise InputError(f"Shares of {val} and {test} leave nothing to train on", "Type: --val 0.1 --test 0.1")
         self.target, self.standardise, self.val, self.test = target, standardise, val, test
-        self.tokens, self.sequence_length = tokens, sequence_length
+        self.tokens, self.sequence_length, self.group = tokens, sequence_length, group
 
     def load(self, name: str, obj: Any, task: str | None = None) -> DataSet:
         """The three splits of an object of the notebook called `name`; DataError when it cannot be used."""
         if isinstance(obj, str):
             return self._text(name, obj)
-        parts = unpack(name, obj, self.target, task)
+        parts = unpack(name, obj, self.target, task, self.group)
         if isinstance(parts.x, list):
             return self._sentences(name, parts, task)
         facts, x, y = self.read(name, parts, task)
@@ -73,7 +77,7 @@ class Arrays:
         if isinstance(obj, str):
             self._text(name, obj, check=True)
             return
-        parts = unpack(name, obj, self.target, task)
+        parts = unpack(name, obj, self.target, task, self.group)
         if isinstance(parts.x, list):
             self._sentences(name, parts, task)
         else:
@@ -89,9 +93,9 @@ class Arrays:
             fills = class_fills(said, y, classes)
         known: dict[str, Any] = {"name": name, "task": said, "classes": classes, "target": parts.target}
         if isinstance(parts.x, np.ndarray) and parts.x.ndim > 2:
-            x = channels_first(parts.x, name if parts.bare else "X")
+            x, values = stored(channels_first(parts.x, name if parts.bare else "X"))
             made = picture_facts(x)
-            return Facts(**known, **made | {"fills": made["fills"] | fills}), x, y
+            return Facts(**known, **values, **made | {"fills": made["fills"] | fills}), x, y
         if self.tokens == "numbers":
             return self._numbers(parts.x, y, known, fills)
         facts, x = self._table(parts.x, known)
@@ -124,23 +128,31 @@ class Arrays:
 
     def _split(self, x: np.ndarray, y: np.ndarray | None, parts: Parts, facts: Facts) -> tuple[Split, Split, Split]:
         """Train, val and test: as the user gave them; what was not given is cut from the training samples."""
+        first, last = dict(parts.spans)["train"]
+        groups = equal_rows(x[first:last]) if parts.groups is None else together(parts.groups[first:last].tolist())
+        labels = y if facts.task == "classification" else None
+        return taken(x, y, self._numbers_of(parts, groups, labels))
+
+    def _numbers_of(self, parts: Parts, groups: np.ndarray, labels: np.ndarray | None) -> Numbers:
+        """The samples of each part; `groups` are those of the training samples that the user gave, `labels` of all."""
         spans = dict(parts.spans)
         first, last = spans["train"]
-        classes = facts.task == "classification" and y is not None
-        order = first + (even_order(y[first:last]) if classes and y is not None else any_order(last - first))
-        pieces: dict[str, Any] = {}
-        for part, share in (("test", self.test), ("val", self.val)):
-            if part in spans:
-                pieces[part] = slice(*spans[part])
-            else:
-                held = max(1, round(share * (last - first))) if share and len(order) > 2 else 0
-                pieces[part], order = order[:held], order[held:]
-        pieces["train"] = order
-        names = ("train", "val", "test")
-        learn, middle, held_out = ((x[pieces[part]], None if y is None else y[pieces[part]]) for part in names)
-        return learn, middle, held_out
+        left, held = last - first, {}
+        for name, share in (("test", self.test), ("val", self.val)):
+            wanted = share and left > 2 and name not in spans
+            held[name] = max(1, round(share * (last - first))) if wanted else 0
+            left -= held[name]
+        labels = None if labels is None else labels[first:last]
+        numbers = ordered(split(groups, held["val"], held["test"], labels), labels)
+        made = [first + each for each in numbers]
+        for place, name in ((VAL, "val"), (TEST, "test")):
+            if name in spans:
+                made[place] = np.arange(*spans[name])
+        return made[TRAIN], made[VAL], made[TEST]
 
     def _text(self, name: str, text: str, check: bool = False) -> DataSet:
+        if self.group is not None:
+            raise DataError(f"{name} is one text and has no column {self.group!r}", "Leave out --group.")
         if self.tokens in ("words", "numbers"):
             raise UnknownName("kind of token of one long text", self.tokens, ("characters", "bpe"))
         tokens, length = cast(Any, self.tokens or "characters"), self.sequence_length or 64
@@ -162,7 +174,14 @@ class Arrays:
         if self.tokens in ("bpe", "numbers"):
             raise UnknownName("kind of token of sentences", self.tokens, ("words", "characters"))
         tokens, length = cast(Any, self.tokens or "words"), self.sequence_length or 40
-        made = sentences(name, parts.x, y, classes, tokens, length, val=self.val, test=self.test)
+        numbers = None
+        if len(parts.spans) > 1:  # the user has split them
+            first, last = dict(parts.spans)["train"]
+            groups = together(map(normalised, parts.x[first:last]))
+            numbers = self._numbers_of(parts, groups, y)
+        given = None if parts.groups is None else parts.groups.tolist()
+        shares: Any = {"val": self.val, "test": self.test, "groups": given, "numbers": numbers}
+        made = sentences(name, parts.x, y, classes, tokens, length, **shares)
         return replace(made, facts=replace(made.facts, target=parts.target, columns=parts.columns))
 
     def _pairs(self, name: str, parts: Parts, task: Literal["translation", "summarisation"]) -> DataSet:
@@ -174,7 +193,8 @@ class Arrays:
             raise DataError(f"{parts.target or 'y'} holds no texts", f"A {task} needs a text a row.")
         length = self.sequence_length or (48 if task == "translation" else 128)
         said: list[str] = parts.y.tolist()
-        options: Any = {"length": length, "val": self.val, "test": self.test, "target": parts.target}
+        groups = None if parts.groups is None else parts.groups.tolist()
+        options: Any = {"length": length, "val": self.val, "test": self.test, "target": parts.target, "groups": groups}
         made = pairs(name, parts.x, said, task, **options)
         return replace(made, facts=replace(made.facts, columns=parts.columns))
 

@@ -57,7 +57,7 @@ class Batches:
         self.batch_size, self.shuffle, self.seed, self.augment, self.share = batch_size, shuffle, seed, augment, share
         self.epoch, self.position = 0, 0  # position: batches of this epoch already given
         self._resumed = False
-        self._factor, self._offset = affine(facts, x)
+        self._factor, self._offset = affine(facts, x.device)
 
     @property
     def sampler(self) -> Batches:
@@ -111,10 +111,7 @@ class Batches:
         """Samples as stored -> as the model takes them: long for text, scaled floats for all else."""
         if self.facts.kind == "text":
             return x.long()
-        x = x.float()
-        if self._factor is not None:
-            x = x.mul(self._factor)
-        return x if self._offset is None else x.add(self._offset)
+        return scaled(x, self._factor, self._offset)
 
     def answers(self, y: Tensor) -> Tensor:
         """Answers as stored -> as the model takes them: pictures as floats of 0 to 1, texts as long."""
@@ -270,14 +267,22 @@ def trimmed(tokens: Tensor) -> Tensor:
     return tokens[:, : max(1, int((tokens != 0).sum(dim=1).max()))]
 
 
-def affine(facts: Facts, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
+def affine(facts: Facts, device: torch.device | str = "cpu") -> tuple[Tensor | None, Tensor | None]:
     """(x / scale - mean) / std as x * factor + offset; None where there is nothing to do: tables come standardised."""
     if facts.kind != "image":
         return None, None
     values = (facts.mean or (0.0,), facts.std or (1.0,))
-    mean, std = (torch.tensor(value, device=x.device).view(-1, 1, 1) for value in values)
-    scaled = facts.scale != 1 or bool(facts.std)
-    return 1 / (facts.scale * std) if scaled else None, -mean / std if facts.mean else None
+    mean, std = (torch.tensor(value, device=device).view(-1, 1, 1) for value in values)
+    changed = facts.scale != 1 or bool(facts.std)
+    return 1 / (facts.scale * std) if changed else None, -mean / std if facts.mean else None
+
+
+def scaled(x: Tensor, factor: Tensor | None, offset: Tensor | None) -> Tensor:
+    """Samples in the training data's units -> floats as the model takes them, in training and for new inputs alike."""
+    x = x.float()
+    if factor is not None:
+        x = x.mul(factor)
+    return x if offset is None else x.add(offset)
 
 
 def _tensor(values: Any) -> Tensor:

@@ -39,11 +39,14 @@ class Facts:
         classes: The names of the classes, by number; of text-to-image: words of which every caption holds one.
         columns: The names of a table's columns, as the user's own table has them.
         categories: The values of each column of words; such a column becomes one 0/1 column a value.
-        scale: x is divided by it first: 255 for pictures of bytes.
+        scale: x is divided by it first: 255 for pictures of bytes; other than 1 only where x was whole numbers.
+        black: What a black pixel is in x, before `scale`: one number, or one a channel; empty: 0.
+        white: What a white pixel is in x, likewise; empty: the scale.
         mean: Subtracted from x (a number a channel, or a number of a table's row) after `scale`; empty: nothing.
         std: x is divided by it, after the mean; empty: nothing.
         target: What y is called.
         tokens: The tokenizer's state: `{"kind": "words" | "characters" | "bpe", ...}`.
+        notes: Lines that a person should see of how the data was read, such as which files were left out.
     """
 
     name: str
@@ -54,10 +57,13 @@ class Facts:
     columns: tuple[str, ...] = ()
     categories: dict[str, list[str]] = field(default_factory=dict)
     scale: float = 1.0
+    black: tuple[float, ...] = ()
+    white: tuple[float, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     target: str = ""
     tokens: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as JSON values."""
@@ -65,9 +71,12 @@ class Facts:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Facts:
-        """Read what `to_dict` gave, also after a way through JSON."""
-        lists = ("classes", "columns", "mean", "std")
-        plain: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in values.items()}
+        """Read what `to_dict` gave, also after a way through JSON; what another version says more is passed over."""
+        lists = ("classes", "columns", "black", "white", "mean", "std", "notes")
+        known = {each.name for each in dataclasses.fields(cls)}
+        plain: dict[str, Any] = {
+            key: tuple(value) if key in lists else value for key, value in values.items() if key in known
+        }
         return cls(**plain)
 
 

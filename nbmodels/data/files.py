@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,13 +12,14 @@ import numpy as np
 
 from nbmodels.data.arrays import Arrays
 from nbmodels.data.dataset import DataSet
-from nbmodels.data.pictures import find_pictures, is_grey, read_picture
+from nbmodels.data.npz import ARRAYS, check_size, read_arrays
+from nbmodels.data.picture_folder import read_folder
+from nbmodels.data.pictures import find_pictures
 from nbmodels.data.questions import SHAPE, Question, is_squad, questions, squad
 from nbmodels.errors import DataError, UnknownName, nearest
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 TEXTS = frozenset({".txt", ".md", ".rst", ".py", ".tex", ".html", ".json", ".log", ""})
-LARGEST = 64  # pixels a side, unless the user says more: what trains in a notebook
 
 
 class Files:
@@ -35,6 +37,8 @@ class Files:
         test: Share of the samples to test on, in [0, 1).
         tokens: What a token of a text is; empty means words for sentences, characters for one long text.
         sequence_length: Tokens that are read of a text at once, at least 1; empty means 40, or 64 of one long text.
+        group: Column of a CSV whose equal values stay in one split; empty means equal texts or rows do.
+        skip_broken: Train without the pictures that cannot be read, and say how many and which they are.
     """
 
     ships = False
@@ -48,20 +52,31 @@ class Files:
         test: float = 0.1,
         tokens: Literal["words", "characters", "bpe"] | None = None,
         sequence_length: int | None = None,
+        group: str | None = None,
+        skip_broken: bool = False,
     ) -> None:
-        self.image_size = image_size
-        self.arrays = Arrays(target, standardise, val, test, tokens, sequence_length)
+        self.image_size, self.skip_broken = image_size, skip_broken
+        self.arrays = Arrays(target, standardise, val, test, tokens, sequence_length, group)
 
     def load(self, path: str, task: str | None = None) -> DataSet:
         """The three splits of what lies at `path`; DataError when nothing usable does."""
         place, name = _place(path), Path(path).name
+        self._check_group(place)
         if (asked := read_questions(place)) is not None:
             return self._questions(name, asked)
-        return self.arrays.load(name, self._folder(place) if place.is_dir() else read_file(place), task)
+        if not place.is_dir():
+            return self.arrays.load(name, read_file(place), task)
+        pictures, left_out = self._folder(place)
+        made = self.arrays.load(name, pictures, task)
+        if not left_out:
+            return made
+        print(left_out, flush=True)  # the worker's log
+        return replace(made, facts=replace(made.facts, notes=(left_out,)))
 
     def check(self, path: str, task: str | None = None) -> None:
         """Raise what `load` would, without reading every picture."""
         place = _place(path)
+        self._check_group(place)
         if read_questions(place) is not None:
             return
         if task == "question-answering":
@@ -71,7 +86,12 @@ class Files:
             return
         files, classes = find_pictures(place)
         _several(place, classes)
-        self._read(files[:1])
+        if not self.skip_broken:
+            read_folder(files[:1], self.image_size)
+
+    def _check_group(self, place: Path) -> None:
+        if self.arrays.group is not None and place.suffix.lower() not in {*TABLES, ".npz"}:
+            raise DataError(f"{place.name} has no column {self.arrays.group!r}", "--group takes a column of a CSV.")
 
     def _questions(self, name: str, asked: list[Question]) -> DataSet:
         """Questions, cut as the options say."""
@@ -81,18 +101,16 @@ class Files:
         length = arrays.sequence_length or 128
         return questions(name, asked, arrays.tokens or "bpe", length, val=arrays.val, test=arrays.test)
 
-    def _folder(self, folder: Path) -> Any:
-        """Pictures [N, C, S, S] with their classes, or alone."""
+    def _folder(self, folder: Path) -> tuple[Any, str]:
+        """Pictures [N, C, S, S] with their classes, or alone; and a line on those that were left out, or nothing."""
         files, classes = find_pictures(folder)
         _several(folder, classes)
-        pictures = self._read(files)
-        return (pictures, np.array(classes)) if classes else pictures
-
-    def _read(self, files: list[Path]) -> np.ndarray:
-        channels = 1 if all(is_grey(file) for file in files[:16]) else 3
-        size = self.image_size or min(LARGEST, *read_picture(files[0], None, channels).shape[1:])
-        with ThreadPoolExecutor(4) as pool:
-            return np.stack(list(pool.map(lambda file: read_picture(file, size, channels), files)))
+        pixels, read, left_out = read_folder(files, self.image_size, self.skip_broken)
+        if not classes:
+            return pixels, left_out
+        classes = [classes[number] for number in read]
+        _several(folder, classes)
+        return (pixels, np.array(classes)), left_out
 
 
 def _place(path: str) -> Path:
@@ -125,18 +143,26 @@ def read_questions(file: Path) -> list[Question] | None:
     return squad(content, file.name) if is_squad(content) else None
 
 
-def read_file(file: Path) -> Any:
-    """A CSV as a DataFrame, anything else as text."""
+def read_file(file: Path, words: Sequence[str] = ()) -> Any:
+    """A CSV as a DataFrame, .npy and .npz as arrays, anything else as text.
+
+    Args:
+        file: What to read.
+        words: Columns of a CSV that hold words, even if these few look like numbers.
+
+    Raises:
+        DataError: It is not there, is empty or broken, or would not fit into memory.
+    """
+    if not file.exists():
+        raise DataError(f"There is no file {file}")
     if not file.stat().st_size:
         raise DataError(f"{file} is empty", "Give it content.")
+    if file.suffix.lower() in ARRAYS:
+        return read_arrays(file)
+    check_size(file, file.stat().st_size)
     separator = TABLES.get(file.suffix.lower())
     if separator:
-        return _table(file, separator)
-    if file.suffix.lower() == ".npz":
-        with np.load(file) as arrays:
-            return dict(arrays)
-    if file.suffix.lower() == ".npy":
-        return np.load(file)
+        return _table(file, separator, words)
     if file.suffix.lower() not in TEXTS:
         raise DataError(f"{file} is no kind of file that can be read", "Give a folder of pictures, .csv, .npz or .txt.")
     try:
@@ -145,10 +171,10 @@ def read_file(file: Path) -> Any:
         raise DataError(f"{file} is no text in UTF-8", "Save it as UTF-8 first.") from None
 
 
-def _table(file: Path, separator: str) -> Any:
+def _table(file: Path, separator: str, words: Sequence[str]) -> Any:
     import pandas as pd
 
     try:
-        return pd.read_csv(file, sep=separator, skipinitialspace=True)
+        return pd.read_csv(file, sep=separator, skipinitialspace=True, dtype=dict.fromkeys(words, str))
     except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{file} cannot be read as a table: {str(error).splitlines()[0]}", "Mend that line.") from None

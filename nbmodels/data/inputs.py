@@ -5,29 +5,33 @@ B inputs at once.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nbmodels.data.batches import affine
 from nbmodels.data.captions import check_captions
 from nbmodels.data.facts import WRITTEN, Facts
-from nbmodels.data.pictures import Drawings, channels_first, find_pictures, fit, open_picture
+from nbmodels.data.picture_inputs import prepare_pictures
+from nbmodels.data.pictures import Drawings
+from nbmodels.data.row_inputs import prepare_rows
 from nbmodels.data.shapes import as_array
-from nbmodels.data.table import columns_of, table_numbers
-from nbmodels.data.text import END, Pretrained, decoded, padded, say_cut, tokenizer
+from nbmodels.data.text import END, Pretrained, Tokenizer, beginning, decoded, padded, say_cut, tokenizer
 from nbmodels.errors import DataError
 
 
 def prepare(facts: Facts, inputs: Any) -> Tensor:
     """What a person gives -> what the model takes, on the CPU; one input becomes a batch of one.
 
+    Each input is prepared by itself, by what the facts say and as training prepared its samples. An array is in the
+    training data's own units (0 to 16 for digits); a picture's file and Pillow's picture carry their own range, from
+    black to white. Only where the type differs (floats for a model of whole numbers, …) `pixels.white_of` decides.
+
     Args:
         facts: What the model was trained on.
-        inputs: Pictures: arrays or files or a folder. A table: rows as arrays, dicts, a DataFrame or a CSV.
+        inputs: Pictures: arrays, Pillow's pictures, files or a folder. A table: rows as arrays, dicts, a DataFrame or
+            a CSV.
             Text: a sentence or several, or what the text to be written begins with, or captions to draw.
 
     Returns:
@@ -37,8 +41,8 @@ def prepare(facts: Facts, inputs: Any) -> Tensor:
         DataError: They are of another shape or kind than the training data; both are said.
     """
     if facts.kind == "image":
-        return _pictures(facts, inputs)
-    return _text(facts, inputs) if facts.kind == "text" else _rows(facts, inputs)
+        return prepare_pictures(facts, inputs)
+    return _text(facts, inputs) if facts.kind == "text" else prepare_rows(facts, inputs)
 
 
 def name(facts: Facts, outputs: Tensor, inputs: Any = None) -> Any:
@@ -61,7 +65,7 @@ def name(facts: Facts, outputs: Tensor, inputs: Any = None) -> Any:
     if facts.task == "tagging":
         tags = outputs.argmax(-1) if outputs.is_floating_point() else outputs
         rows = [[class_name(facts, tag) for tag in row] for row in tags.tolist()]
-        if inputs is None or isinstance(inputs, Tensor) or facts.tokens is None:
+        if inputs is None or facts.tokens is None or _numbers(inputs) is not None:
             return rows
         words = tokenizer(facts.tokens)
         pieces = [words.pieces(text) for text in _texts(inputs)]
@@ -98,114 +102,59 @@ def _chances(outputs: Tensor) -> Tensor:
     return outputs if are else outputs.softmax(-1)
 
 
-def _pictures(facts: Facts, inputs: Any) -> Tensor:
-    channels, size = facts.fills["in_channels"], facts.fills["image_size"]
-    if isinstance(inputs, (str, Path)) or (
-        isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], (str, Path))
-    ):
-        paths = [Path(part).expanduser() for part in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
-        files = [file for path in paths for file in (find_pictures(path)[0] if path.is_dir() else [path])]
-        x = _fitted([open_picture(file) for file in files], size, channels)
-    elif photographs := _photographs(inputs, size, channels):
-        x = _fitted(photographs, size, channels)
-    else:
-        x = as_array(inputs, "The input")
-        if x.ndim == 2 or (x.ndim == 3 and 1 < channels in (x.shape[0], x.shape[2])):
-            x = x[None]  # one picture
-        x = channels_first(x, "the input")
-    if x.shape[1:] != (channels, size, size):
-        raise DataError(
-            f"The input is of shape {x.shape[1:]} and the model takes {(channels, size, size)}",
-            "Resize it, or give the picture's file.",
-        )
-    made = torch.from_numpy(np.array(x)).float()
-    if made.max() > facts.scale:  # a picture's usual bytes, whatever the training data's were
-        made = made / 255
-    elif x.dtype == np.uint8 or made.max() > 1:  # floats of 0 to 1 are scaled already
-        made = made / facts.scale
-    factor, offset = affine(Facts(**{**facts.__dict__, "scale": 1.0}), made)
-    made = made if factor is None else made * factor
-    return made if offset is None else made + offset
-
-
-def _photographs(inputs: Any, size: int, channels: int) -> list[Any]:
-    """Bytes [H, W], [H, W, 3] or [H, W, 4], or a list of such, as Pillow's pictures; empty where they fit, or are none.
-
-    One that has the model's shape already is none: it is taken as it is.
-    """
-    several = isinstance(inputs, (list, tuple)) and bool(inputs)
-    arrays = [np.asarray(each) for each in (inputs if several else [inputs]) if hasattr(each, "dtype")]
-    if not arrays or (several and len(arrays) < len(inputs)):
-        return []
-    shapes = {(size, size), (size, size, channels), (channels, size, size)}
-    photographs = [x.dtype == np.uint8 and (x.ndim == 2 or (x.ndim == 3 and x.shape[2] in (3, 4))) for x in arrays]
-    if not all(photographs) or all(x.shape in shapes for x in arrays):
-        return []
-    from PIL import Image
-
-    return [Image.fromarray(x) for x in arrays]
-
-
-def _fitted(pictures: list[Any], size: int, channels: int) -> np.ndarray:
-    """Pillow's pictures as bytes [B, C, S, S]; what had to be changed of them is said in one line."""
-    mode = "L" if channels == 1 else "RGB"
-    changed = [picture for picture in pictures if picture.size != (size, size) or picture.mode != mode]
-    if changed:
-        wide, high = changed[0].size
-        what = f"A picture of {wide}×{high}" if len(pictures) == 1 else f"{len(changed)} of {len(pictures)} pictures"
-        print(f"{what}: the middle square, resized to {size}×{size}, {'grey' if channels == 1 else 'in colours'}")
-    return np.stack([fit(picture, size, channels) for picture in pictures])
-
-
-def _rows(facts: Facts, inputs: Any) -> Tensor:
-    if isinstance(inputs, (str, Path)):
-        from nbmodels.data.files import read_file
-
-        inputs = read_file(Path(inputs).expanduser())
-    if isinstance(inputs, dict) and not hasattr(next(iter(inputs.values()), None), "__len__"):
-        inputs = {key: [value] for key, value in inputs.items()}
-    if isinstance(inputs, dict) or hasattr(inputs, "iloc"):
-        return torch.from_numpy(table_numbers(facts, columns_of(inputs)))
-    if isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], dict):
-        return torch.from_numpy(
-            table_numbers(facts, columns_of({key: [row[key] for row in inputs] for key in inputs[0]}))
-        )
-    array = as_array(inputs, "The input")
-    if array.ndim == 1:
-        array = array[:, None] if facts.fills["in_features"] == 1 else array[None]
-    if facts.categories or (facts.columns and array.shape[-1] == len(facts.columns)):
-        if array.ndim != 2 or array.shape[1] != len(facts.columns):
-            raise DataError(f"The input is of shape {array.shape} and the model takes {', '.join(facts.columns)}")
-        columns = {key: array[:, number] for number, key in enumerate(facts.columns)}
-        return torch.from_numpy(table_numbers(facts, columns))
-    return torch.from_numpy(table_numbers(facts, array))
-
-
 def _text(facts: Facts, inputs: Any) -> Tensor:
-    if isinstance(inputs, Tensor) and not inputs.is_floating_point():
-        return inputs[None] if inputs.ndim == 1 else inputs  # token numbers already
+    numbers = _numbers(inputs)
+    if numbers is not None:
+        return numbers
     if facts.tokens is None:
         raise DataError(
-            "The model was trained on token numbers, and words cannot be made of them", "Give a tensor of them."
+            "The model was trained on token numbers, and words cannot be made of them", "Give whole numbers."
         )
-    words, texts = tokenizer(facts.tokens), _texts(inputs)
-    rows = [words.encode(text) for text in texts]
+    words, texts = tokenizer(facts.tokens), _texts(inputs, facts)
     if facts.task == "language-modelling":
+        rows = [words.encode(text) for text in texts]
         return _beginnings([row or words.encode("\n") or [0] for row in rows])  # nothing to begin with: begin a line
     length = facts.fills["sequence_length"]
     if facts.task == "text-to-image":
         check_captions(words, texts, length)
     elif facts.task in WRITTEN:
-        if not all(rows):
-            raise DataError("The text is empty", "Give a sentence.")
-        say_cut([len(row) >= length for row in rows], length - 1)
-        rows = [[*row[: length - 1], END] for row in rows]
-    else:
-        pairs = zip(rows, texts, strict=True)  # a pretrained tokenizer cuts a text itself, before its last mark
-        say_cut(
-            [len(row) > length or isinstance(words, Pretrained) and words.cuts(text) for row, text in pairs], length
-        )
+        return _sources(words, texts, length)
+    rows = [words.encode(text if facts.task == "tagging" else beginning(words, text, length)) for text in texts]
+    say_cut([_is_cut(words, text, row, length) for text, row in zip(texts, rows, strict=True)], length)
     return torch.from_numpy(padded(rows, length, words.size)).long()
+
+
+def _is_cut(words: Tokenizer, text: str, row: list[int], length: int) -> bool:
+    if isinstance(words, Pretrained):  # it cuts a text itself, before its last mark
+        return words.cuts(text)
+    return len(row) > length or len(beginning(words, text, length)) < len(text)
+
+
+def _numbers(inputs: Any) -> Tensor | None:
+    """Token numbers that a person made, of one text or several; None of words."""
+    if isinstance(inputs, str) or not len(inputs) or (isinstance(inputs, (list, tuple)) and isinstance(inputs[0], str)):
+        return None
+    if hasattr(inputs, "columns"):
+        return None
+    array = as_array(inputs, "The input")
+    if array.dtype.kind in "bfc":
+        raise DataError(f"The input holds {array.dtype}, and token numbers are whole", "Give texts, or whole numbers.")
+    if array.dtype.kind not in "iu":
+        return None
+    made = torch.from_numpy(array.astype(np.int64))
+    return made[None] if made.ndim == 1 else made
+
+
+def _sources(words: Tokenizer, texts: list[str], length: int) -> Tensor:
+    """Texts to be translated or summed up, each with END, as `pairs` cuts them."""
+    rows = [words.encode(text.strip()) for text in texts]
+    if not all(rows):
+        which = next(number for number, row in enumerate(rows, start=1) if not row)
+        raise DataError(
+            "The text is empty" if len(rows) == 1 else f"Text {which} of {len(rows)} is empty", "Give a sentence."
+        )
+    say_cut([len(row) >= length for row in rows], length - 1)
+    return torch.from_numpy(padded([[*row[: length - 1], END] for row in rows], length, words.size)).long()
 
 
 def _beginnings(rows: list[list[int]]) -> Tensor:
@@ -216,5 +165,8 @@ def _beginnings(rows: list[list[int]]) -> Tensor:
     return torch.tensor(rows)
 
 
-def _texts(inputs: Any) -> list[str]:
+def _texts(inputs: Any, facts: Facts | None = None) -> list[str]:
+    """One text or several, also as the column of a frame that the training data's texts came from."""
+    if facts and facts.columns and hasattr(inputs, "columns") and facts.columns[0] in inputs:
+        inputs = inputs[facts.columns[0]]
     return [inputs] if isinstance(inputs, str) else [str(text) for text in inputs]

@@ -13,14 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from nbmodels.data.dataset import DataSet, Split, any_order
+from nbmodels.data.dataset import DataSet, Split
 from nbmodels.data.facts import Facts
 from nbmodels.data.fetch import cached
+from nbmodels.data.split import TRAIN, apart, normalised, ordered, rows_of, split, together
 from nbmodels.data.text import BPE, END, START, padded, tokenizer
 from nbmodels.errors import DataError, InputError
 
 Task = Literal["translation", "summarisation"]
 PARTS = ("train", "val", "test")
+Shape = tuple[Task, int, int, int]  # the task, pieces of the vocabulary, tokens of a source and of a target
 
 
 def pairs(
@@ -38,9 +40,10 @@ def pairs(
 ) -> DataSet:
     """Texts and their answers -> x [N, S], each with END; y [N, T], each from START to END; both padded with 0.
 
-    Both share one vocabulary of byte pairs, learned on the training split. A pair that occurs twice counts once, and
-    a source that has several targets lies in one split. A source that is too long for S is cut to be summarised; a
-    translation of half a text is none: that pair is left out, as is a target too long for T.
+    Both share one vocabulary of byte pairs, learned on the training split. A pair that occurs twice counts once.
+    Sources that are equal but for case, marks and spaces lie in one split, and so do those that become equal tokens. A
+    source that is too long for S is cut to be summarised; a translation of half a text is none: that pair is left out,
+    as is a target too long for T.
 
     Args:
         name: What to call the data.
@@ -52,7 +55,7 @@ def pairs(
         target_length: T, tokens of a target with START and END, at least 3.
         val: Share to validate on, in [0, 1).
         test: Share to test on, in [0, 1).
-        groups: What each pair belongs to: pairs of one group lie in one split; None means the source.
+        groups: What each pair belongs to: pairs of one group lie in one split too.
         target: What the targets are called.
 
     Raises:
@@ -63,10 +66,12 @@ def pairs(
             "A vocabulary has at least 300 pieces, a source 2 tokens and a target 3",
             "Type: --pieces 3000 --length 48 --target-length 48",
         )
-    parts = _parts(sources, targets, groups, val, test)
-    if not parts[0]:
+    content, belongs = _belonging(sources, targets, groups)
+    held = round(len(content) * test), round(len(content) * (test + val))
+    part = split(belongs, held[1] - held[0], held[0]) if content else np.empty(0)
+    if not (part == TRAIN).any():
         raise DataError(f"{name} has no pairs of texts to learn from", "Give it more, or smaller shares held out.")
-    folder = _kept(parts, task, pieces, length, target_length)
+    folder = _kept(content, belongs, part, (task, pieces, length, target_length))
     words = tokenizer(json.loads((folder / "tokenizer.json").read_text()))
     train, middle, last = (_read(folder / f"{part}.npz") for part in PARTS)
     if not len(train[0]):
@@ -75,47 +80,46 @@ def pairs(
     return DataSet(Facts(name, "text", task, fills, target=target, tokens=words.state), train, middle, last)
 
 
-def _kept(parts: list[list[tuple[str, str]]], task: Task, pieces: int, length: int, target_length: int) -> Path:
-    """The folder of the cache with the tokenizer and the encoded parts, made on first use."""
-
-    def make(folder: Path) -> None:
-        words = BPE.learn((text for pair in parts[0] for text in pair), pieces, special=True)
-        (folder / "tokenizer.json").write_text(json.dumps(words.state))
-        for part, content in zip(PARTS, parts, strict=True):
-            x, y = _encoded(content, words, task == "summarisation", length, target_length)
-            np.savez(folder / f"{part}.npz", x=x, y=y)
-
-    told = json.dumps([task, pieces, length, target_length, *parts])
-    return cached(f"pairs-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}", make)
-
-
-def _parts(
-    sources: Sequence[str], targets: Sequence[str], groups: Sequence[str] | None, val: float, test: float
-) -> list[list[tuple[str, str]]]:
-    """The pairs of train, val and test; each pair once, each group in one part, nothing empty."""
+def _belonging(
+    sources: Sequence[str], targets: Sequence[str], groups: Sequence[str] | None
+) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """The pairs, each once and none empty, and the group of each [N]."""
     belongs: dict[tuple[str, str], str] = {}
     for source, target, group in zip(sources, targets, groups or sources, strict=True):
         pair = source.strip(), target.strip()
         if all(pair):
             belongs.setdefault(pair, group.strip())
-    names = list(dict.fromkeys(belongs.values()))
-    order = any_order(len(names))
-    held = round(len(names) * test), round(len(names) * (test + val))
-    part = {names[number]: (place >= held[0]) + (place >= held[1]) for place, number in enumerate(order.tolist())}
-    place = {names[number]: place for place, number in enumerate(order.tolist())}
-    shuffled = sorted(belongs.items(), key=lambda item: place[item[1]])
-    return [[pair for pair, group in shuffled if part[group] == number] for number in (2, 1, 0)]
+    content = list(belongs)
+    return content, together(belongs.values(), [normalised(source) for source, _ in content])
+
+
+def _kept(content: list[tuple[str, str]], belongs: np.ndarray, part: np.ndarray, shape: Shape) -> Path:
+    """The folder of the cache with the tokenizer and the encoded parts, made on first use."""
+    task, pieces, length, target_length = shape
+
+    def make(folder: Path) -> None:
+        learned = (text for number in ordered(part)[TRAIN] for text in content[number])
+        words = BPE.learn(learned, pieces, special=True)
+        (folder / "tokenizer.json").write_text(json.dumps(words.state))
+        x, y, fits = _encoded(content, words, task == "summarisation", length, target_length)
+        final = np.full(len(content), -1)
+        final[fits] = apart(part[fits], belongs[fits], rows_of(x[fits]))
+        for name, numbers in zip(PARTS, ordered(final), strict=True):
+            np.savez(folder / f"{name}.npz", x=x[numbers], y=y[numbers])
+
+    told = json.dumps(["apart", *shape, content, belongs.tolist(), part.tolist()])
+    return cached(f"pairs-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}", make)
 
 
 def _encoded(
     content: list[tuple[str, str]], words: BPE, cut: bool, length: int, target_length: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """x [N, S] and y [N, T] of the pairs that fit."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x [N, S] and y [N, T] of the pairs, and which of them fit [N]."""
     rows = [(words.encode(source), words.encode(target)) for source, target in content]
-    fitting = [(x, y) for x, y in rows if len(y) <= target_length - 2 and (cut or len(x) < length)]
-    x = [[*source[: length - 1], END] for source, _ in fitting]
-    y = [[START, *target, END] for _, target in fitting]
-    return padded(x, length, words.size), padded(y, target_length, words.size)
+    fits = [len(y) <= target_length - 2 and (cut or len(x) < length) for x, y in rows]
+    x = [[*source[: length - 1], END] for source, _ in rows]
+    y = [[START, *target, END] for _, target in rows]
+    return padded(x, length, words.size), padded(y, target_length, words.size), np.array(fits, dtype=bool)
 
 
 def _read(file: Path) -> Split:

@@ -20,14 +20,14 @@ LEGIBLE = 112  # pixels of a drawing's side: a smaller one is enlarged, by whole
 
 
 def channels_first(x: np.ndarray, what: str = "X") -> np.ndarray:
-    """[N, H, W], [N, H, W, C] or [N, C, H, W] -> [N, C, H, W]; whole numbers 0 to 255 become bytes.
+    """[N, H, W], [N, H, W, C] or [N, C, H, W] -> [N, C, H, W], the values as they are.
 
     Raises:
         DataError: It is no pile of square pictures, or holds what is not finite.
     """
     if x.ndim == 3:
         x = x[:, None]
-    elif x.ndim == 4 and x.shape[1] not in CHANNELS and x.shape[3] in CHANNELS:
+    elif x.ndim == 4 and not _is_first(*x.shape[1:]) and x.shape[3] in CHANNELS:
         x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     if x.ndim != 4 or x.dtype.kind not in "biuf":
         raise DataError(f"{what} is of shape {x.shape}", "Pictures are [N, H, W], [N, C, H, W] or [N, H, W, C].")
@@ -39,17 +39,19 @@ def channels_first(x: np.ndarray, what: str = "X") -> np.ndarray:
             f"Cut them: {what}[..., :{side}, :{side}]",
         )
     check_finite(x, what)
-    if x.dtype.kind in "iu" and x.dtype != np.uint8:
-        inside = x.size and x.min() >= 0 and x.max() <= 255
-        return x.astype(np.uint8 if inside else np.float32)
-    return x if x.dtype == np.uint8 else x.astype(np.float32)
+    return x
+
+
+def _is_first(first: int, middle: int, last: int) -> bool:
+    """Whether one picture of these sides has its channels first: where both could be, it has."""
+    return first in CHANNELS and (middle == last or last not in CHANNELS)
 
 
 def picture_facts(x: np.ndarray) -> dict[str, Any]:
-    """What pictures [N, C, H, W] say of `Facts`: bytes are scaled to 0..1, floats are taken as they are."""
+    """What the shape of pictures [N, C, H, W] says of `Facts`."""
     channels, size = x.shape[1], x.shape[2]
     fills = {"in_channels": channels, "image_size": size, "in_features": channels * size * size}
-    return {"kind": "image", "scale": 255.0 if x.dtype == np.uint8 else 1.0, "fills": fills}
+    return {"kind": "image", "fills": fills}
 
 
 def find_pictures(folder: Path) -> tuple[list[Path], list[str]]:
@@ -74,37 +76,98 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def read_picture(file: Path, size: int | None, channels: int) -> np.ndarray:
-    """One file as bytes [C, H, W], its middle square resized to size × size; DataError if it is no picture."""
-    return fit(open_picture(file), size, channels)
+    """One file as `fit` gives it, its middle square resized to size × size; DataError if it is no picture."""
+    pixels = fit(open_picture(file, channels), size, channels)
+    check_finite(pixels, str(file))
+    return pixels
 
 
-def open_picture(file: Path) -> Any:
-    """A file as Pillow's picture, as it is meant to be seen: turned upright, and white where it is transparent."""
-    from PIL import Image, ImageOps
+def open_picture(file: Path, channels: int = 3) -> Any:
+    """A file as Pillow's picture, as it is meant to be seen: turned upright, and white where it is transparent.
+
+    Raises:
+        DataError: There is none, or it cannot be read, or it would be far too large in memory.
+    """
+    from PIL import Image
 
     try:
         with Image.open(file) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode in ("RGBA", "LA", "P", "PA"):  # what is transparent shows white
-                picture = picture.convert("RGBA")
-                return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-            picture.load()
-            return picture
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit and opened.width * opened.height > limit:
+                raise Image.DecompressionBombError
+            return upright(opened, channels)
     except FileNotFoundError:
         raise DataError(f"There is no file {file}") from None
-    except (OSError, SyntaxError, ValueError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        most = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+        raise DataError(f"{file} has more than {most} million pixels, or says so", "Save it smaller.") from None
+    except Exception:  # Pillow's readers raise a dozen kinds
         raise DataError(f"{file} cannot be read as a picture", "Delete it, or save it again.") from None
 
 
-def fit(picture: Any, size: int | None, channels: int) -> np.ndarray:
-    """Pillow's picture as bytes [C, H, W]: grey or in colours as asked, its middle square resized to size × size."""
+def upright(picture: Any, channels: int = 3) -> Any:
+    """Pillow's picture as it is meant to be seen; for a model of four channels what is transparent stays so."""
     from PIL import Image, ImageOps
 
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    if size is not None:
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    pixels = np.asarray(picture)
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode in ("RGBA", "LA", "P", "PA", "La", "RGBa") and channels != 4:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    picture.load()
+    return picture
+
+
+def fit(picture: Any, size: int | None, channels: int) -> np.ndarray:
+    """Pillow's picture as [C, H, W]: grey or in colours as asked, its middle square resized to size × size.
+
+    Bytes; but of 16 bits (mode I;16) uint16, of whole numbers (I) int32 and of floats (F) float32, in their own range.
+    """
+    if is_deep(picture.mode):
+        return np.repeat(_deep(picture, size)[None], channels, axis=0)
+    picture = picture.convert({1: "L", 4: "RGBA"}.get(channels, "RGB"))
+    pixels = np.asarray(_square(picture, size))
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _deep(picture: Any, size: int | None) -> np.ndarray:
+    """A picture of more than 8 bits as [H, W] of its own type; resized as floats: Pillow would cut it at 255."""
+    from PIL import Image
+
+    pixels = np.asarray(picture)
+    kind = pixels.dtype.newbyteorder("=")
+    if size is None or picture.size == (size, size):
+        return pixels.astype(kind)
+    resized = np.asarray(_square(Image.fromarray(pixels.astype(np.float32)), size), dtype=np.float64)
+    resized = resized.clip(pixels.min(), pixels.max())
+    return (resized if kind.kind == "f" else np.rint(resized)).astype(kind)
+
+
+def _square(picture: Any, size: int | None) -> Any:
+    """The middle square resized to size × size; the picture itself where no size is asked for."""
+    from PIL import Image, ImageOps
+
+    return picture if size is None else ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+
+
+def is_deep(mode: str) -> bool:
+    """Whether a picture of Pillow's mode has more than 8 bits a pixel and channel."""
+    return mode == "F" or mode.startswith("I")
+
+
+def is_grey(mode: str) -> bool:
+    """Whether a picture of Pillow's mode has no colours."""
+    return mode in ("1", "L") or is_deep(mode)
+
+
+def has_colours(file: Path) -> bool:
+    """Whether a picture file has colours by its format; False where it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as opened:
+            return not is_grey(opened.mode)
+    except Exception:  # Pillow's readers raise a dozen kinds; whoever reads the file says so
+        return False
 
 
 class Drawings(list[Any]):
@@ -133,14 +196,3 @@ class Drawings(list[Any]):
             row.paste(picture, (place * (wide + 8), 0))
         row.save(buffer, "png", optimize=True)
         return buffer.getvalue()
-
-
-def is_grey(file: Path) -> bool:
-    """Whether a picture file has no colours by its format."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as opened:
-            return opened.mode in ("1", "L", "I", "I;16", "F")
-    except OSError:
-        return False

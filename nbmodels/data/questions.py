@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbmodels.data import weights
-from nbmodels.data.dataset import DataSet, any_order
+from nbmodels.data.dataset import DataSet
 from nbmodels.data.facts import Facts
+from nbmodels.data.split import TRAIN, apart, as_they_lie, normalised, ordered, rows_of, split, taken, together
 from nbmodels.data.text import BPE, END, START, Pretrained, known, padded, say_cut, tokenizer
 from nbmodels.errors import DataError, InputError
 
@@ -46,7 +47,7 @@ def questions(
     val: float = 0.1,
     test: float = 0.1,
 ) -> DataSet:
-    """Questions -> x [N, T], y [N, 2]; a text with all its questions is in one split only.
+    """Questions -> x [N, T], y [N, 2]; a text with all its questions is in one split only, as are equal ones.
 
     Args:
         name: What to call the data.
@@ -64,10 +65,12 @@ def questions(
         raise InputError("A question and its text take at least 16 tokens, a BPE vocabulary at least 300 pieces")
     if not asked:
         raise DataError(f"{name} has no question with an answer", "Give it some.")
-    parts = _parts(asked, val, test)
-    words = BPE.learn((f"{q.question}\n{q.text}" for q in parts[0]), pieces, special=True)
+    asked, belongs, part = _parts(asked, val, test)
+    words = BPE.learn((f"{q.question}\n{q.text}" for q, p in zip(asked, part, strict=True) if p == TRAIN), pieces, True)
     if tokens != "bpe":
         words = Pretrained.find(weights.find(tokens))
+    x, y = _encoded(asked, words, length)
+    numbers = as_they_lie(apart(part, belongs, rows_of(x)))
     facts = Facts(
         name=name,
         kind="text",
@@ -80,8 +83,7 @@ def questions(
         },
         tokens=words.state,
     )
-    train, middle, last = (_split(part, words, length) for part in parts)
-    return DataSet(facts, train, middle, last)
+    return DataSet(facts, *taken(x, y, numbers))
 
 
 def marks(words: BPE) -> tuple[int, int]:
@@ -154,19 +156,25 @@ def is_squad(content: Any) -> bool:
     return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and "paragraphs" in data[0]
 
 
-def _parts(asked: Sequence[Question], val: float, test: float) -> list[list[Question]]:
-    """(train, val, test), text by text; each has one at least where there are three and it is wanted."""
+def _parts(asked: Sequence[Question], val: float, test: float) -> tuple[list[Question], np.ndarray, np.ndarray]:
+    """The questions, text by text in a fixed random order; the group of each [N], and its part [N].
+
+    Each part has one text at least where there are three and it is wanted.
+    """
     by_text: dict[str, list[Question]] = {}
     for each in asked:
         by_text.setdefault(each.text, []).append(each)
     texts = list(by_text)
-    order = [texts[number] for number in any_order(len(texts))]
-    held = [max(1, round(share * len(texts))) if share and len(texts) > 2 else 0 for share in (test, val)]
-    cuts = order[sum(held) :], order[held[0] : sum(held)], order[: held[0]]
-    return [[each for text in part for each in by_text[text]] for part in cuts]
+    held, to_test = (max(1, round(share * len(texts))) if share and len(texts) > 2 else 0 for share in (val, test))
+    groups = together(normalised(text) for text in texts)
+    part = split(groups, held, to_test)
+    order = np.concatenate(ordered(part))
+    counts = [len(by_text[texts[number]]) for number in order]
+    found = [each for number in order for each in by_text[texts[number]]]
+    return found, np.repeat(groups[order], counts), np.repeat(part[order], counts)
 
 
-def _split(asked: Sequence[Question], words: BPE, length: int) -> tuple[np.ndarray, np.ndarray]:
+def _encoded(asked: Sequence[Question], words: BPE, length: int) -> tuple[np.ndarray, np.ndarray]:
     rows, y = [], np.full((len(asked), 2), -100, dtype=np.int64)
     for number, each in enumerate(asked):
         made = encode(words, each.question, each.text, length)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
 from nbmodels.data import weights
-from nbmodels.data.dataset import DataSet, cut, even_order
+from nbmodels.data.dataset import DataSet
 from nbmodels.data.facts import Facts
-from nbmodels.data.text import Characters, Pretrained, Tokenizer, Words, known, padded
+from nbmodels.data.split import Numbers, apart, normalised, ordered, rows_of, split, taken, together
+from nbmodels.data.text import Characters, Pretrained, Tokenizer, Words, beginning, known, padded
 from nbmodels.errors import InputError
 
 Unit = Literal["words", "characters"] | str
@@ -26,8 +27,12 @@ def sentences(
     vocabulary: int = 10_000,
     val: float = 0.1,
     test: float = 0.1,
+    groups: Iterable[Hashable] | None = None,
+    numbers: Numbers | None = None,
 ) -> DataSet:
     """Texts and class numbers -> x [N, T] padded with 0 at the end, y [N]; the vocabulary is the training split's.
+
+    Texts that are equal but for case, marks and spaces lie in one split, and so do those that become equal tokens.
 
     Args:
         name: What to call the data.
@@ -39,14 +44,19 @@ def sentences(
         vocabulary: The most tokens that get a number, at least 1.
         val: Share to validate on, in [0, 1).
         test: Share to test on, in [0, 1).
+        groups: What each text belongs to: texts of one group lie in one split too.
+        numbers: The texts of train, val and test where the user has split them; None: they are split here.
     """
     if length < 1 or vocabulary < 1:
         raise InputError("A sentence has at least 1 token, and so has a vocabulary", "Type: --length 40")
-    order = even_order(labels)
-    held = round(len(texts) * val), round(len(texts) * test)
-    words = _tokenizer(tokens, (texts[number] for number in order[sum(held) :]), length, vocabulary)
-    longest = length if tokens == "characters" else 40 * length  # what is cut off in any case need not be read
-    x = padded([words.encode(text[:longest]) for text in texts], length, words.size)
+    keys = [[normalised(text) for text in texts], *([groups] if groups is not None else [])]
+    belongs = together(*keys)
+    part = split(belongs, round(len(texts) * val), round(len(texts) * test), labels)
+    learned = (ordered(part, labels) if numbers is None else numbers)[0]
+    words = _tokenizer(tokens, (texts[number] for number in learned), length, vocabulary)
+    x = padded([words.encode(beginning(words, text, length)) for text in texts], length, words.size)
+    if numbers is None:
+        numbers = ordered(apart(part, belongs, rows_of(x)), labels)
     facts = Facts(
         name=name,
         kind="text",
@@ -60,7 +70,7 @@ def sentences(
         classes=classes,
         tokens=words.state,
     )
-    return DataSet(facts, *cut(x, labels.astype(np.int64), order, *held))
+    return DataSet(facts, *taken(x, labels.astype(np.int64), numbers))
 
 
 def _tokenizer(tokens: Unit, learned: Iterable[str], length: int, vocabulary: int) -> Tokenizer:

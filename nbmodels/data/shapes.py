@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nbmodels.data.facts import WRITTEN
-from nbmodels.data.table import columns_of, is_words, target_column
-from nbmodels.errors import DataError
+from nbmodels.data.table import columns_of, is_empty, is_words, target_column
+from nbmodels.errors import DataError, nearest
 
 Values = np.ndarray | dict[str, np.ndarray] | list[str]  # an array, columns by name, or sentences
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -29,6 +29,7 @@ class Parts:
         classes: The names of the classes, where the user's object knows them.
         columns: The column that the sentences came from.
         bare: x is the user's object itself.
+        groups: What each sample belongs to [N]: those of one group lie in one split; None: to itself.
     """
 
     x: Values
@@ -38,9 +39,10 @@ class Parts:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     bare: bool = False
+    groups: np.ndarray | None = None
 
 
-def unpack(name: str, obj: Any, target: str | None = None, task: str | None = None) -> Parts:
+def unpack(name: str, obj: Any, target: str | None = None, task: str | None = None, group: str | None = None) -> Parts:
     """Bring the user's object to one (X, y).
 
     Args:
@@ -48,12 +50,13 @@ def unpack(name: str, obj: Any, target: str | None = None, task: str | None = No
         obj: Arrays, tensors, lists, a DataFrame, or a tuple or dict of them.
         target: The column of a DataFrame to predict.
         task: What the user says y is.
+        group: The column whose equal values lie in one split; it is nothing to learn from.
 
     Raises:
         DataError: Lengths differ, it is empty, ragged, or of no form that we know.
     """
     splits = _splits(name, obj)
-    made = {part: _pair(name, value, target, task) for part, value in splits.items()}
+    made = {part: _pair(name, value, target, task, group) for part, value in splits.items()}
     train = made["train"]
     for part, other in made.items():
         if type(other.x) is not type(train.x) or (other.y is None) != (train.y is None):
@@ -66,7 +69,14 @@ def unpack(name: str, obj: Any, target: str | None = None, task: str | None = No
         first += _length(other.x)
     x = _joined([part.x for part in made.values()])
     y = None if train.y is None else np.concatenate([part.y for part in made.values() if part.y is not None])
-    return Parts(x, y, tuple(spans), train.target, train.classes, train.columns, bare=train.bare)
+    groups = None if group is None else np.concatenate([part.groups for part in made.values()])  # type: ignore[misc]
+    return Parts(x, y, tuple(spans), train.target, train.classes, train.columns, train.bare, groups)
+
+
+def features(values: Any, columns: Container[str] = ()) -> Any:
+    """X of a dict of X and y, such as a .npz holds; anything else as it is, as are columns that are called so."""
+    found = next((key for key in XS if key in values and key not in columns), None) if type(values) is dict else None
+    return values if found is None else values[found]
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
@@ -107,7 +117,35 @@ def _splits(name: str, obj: Any) -> dict[str, Any]:
     return {"train": obj}
 
 
-def _pair(name: str, obj: Any, target: str | None, task: str | None) -> Parts:
+def _pair(name: str, obj: Any, target: str | None, task: str | None, group: str | None) -> Parts:
+    """One split as (X, y), with its groups."""
+    columned = _is_frame(obj) or isinstance(obj, Mapping)
+    if group is None or not columned:
+        if group is not None:
+            raise DataError(f"{name} has no column {group!r}", "--group takes a column of a DataFrame or a CSV.")
+        return _form(name, obj, target, task)
+    columns = {str(key): key for key in obj}
+    if group not in columns:
+        close = nearest(group, columns)
+        guess = f"Did you mean {close}?" if close else f"Columns: {', '.join(list(columns)[:12])}."
+        raise DataError(f"{name} has no column {group!r}", f"{guess} Type: --group {close or 'COLUMN'}")
+    if group == target:
+        raise DataError(f"--group and --target are both {group!r}", "A column says what is predicted, or who a row is.")
+    belongs = np.array([_member(value, group) for value in as_array(obj[columns[group]], group).ravel().tolist()])
+    rest = {key: obj[key] for key in obj if str(key) != group} if isinstance(obj, Mapping) else obj.drop(columns=group)
+    made = _form(name, rest, target, task)
+    if len(belongs) != _length(made.x):
+        raise DataError(f"{name} has {_length(made.x):,} rows and column {group} {len(belongs):,}")
+    return replace(made, groups=belongs)
+
+
+def _member(value: Any, group: str) -> str:
+    if is_empty(value):
+        raise DataError(f"column {group} has empty cells", "Fill them first: every row belongs to a group.")
+    return str(value)
+
+
+def _form(name: str, obj: Any, target: str | None, task: str | None) -> Parts:
     """One split as (X, y)."""
     if _is_frame(obj):
         return _frame(name, obj, target, task)

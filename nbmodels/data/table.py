@@ -5,7 +5,8 @@ N rows, F numbers a row. Imports neither torch nor pandas.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from datetime import date, timezone
 from typing import Any
 
 import numpy as np
@@ -17,21 +18,38 @@ Columns = Mapping[str, np.ndarray]
 MANY = 50  # a column of words with more different values than this says who a row is, not what it is like
 
 
-def columns_of(frame: Any) -> dict[str, np.ndarray]:
-    """A DataFrame, or a dict of columns, as arrays by name; dates become days since 1970."""
+def columns_of(frame: Any, words: Container[str] = ()) -> dict[str, np.ndarray]:
+    """A DataFrame, or a dict of columns, as arrays by name; dates become days since 1970.
+
+    Args:
+        frame: What has columns by name.
+        words: Columns known to hold words: their values stay as they are, even if these few look like numbers.
+    """
     columns = {}
     for name in frame:
         values = np.asarray(frame[name])
-        if values.dtype.kind in "mM":
-            values = values.astype("datetime64[s]" if values.dtype.kind == "M" else "timedelta64[s]")
-            values = np.where(np.isnat(values), np.nan, values.astype(np.int64) / 86_400)
-        elif values.dtype == object and all(isinstance(value, (int, float, bool)) for value in values):
-            values = values.astype(float)
-        columns[str(name)] = values
+        if values.ndim == 0:
+            raise DataError(f"column {name} holds one value only", "Give every column as a list.")
+        columns[str(name)] = values if str(name) in words else _plain(values)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"The columns are of unequal length: {', '.join(f'{k} {v:,}' for k, v in lengths.items())}")
     return columns
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """A column with its dates as days and its numbers as numbers."""
+    if values.dtype == object and len(values) and all(isinstance(value, date) for value in values):
+        values = np.array(
+            [getattr(value, "tzinfo", None) and value.astimezone(timezone.utc) or value for value in values]
+        )
+        values = np.array([str(value)[:19] for value in values], dtype="datetime64[s]")
+    if values.dtype.kind in "mM":
+        values = values.astype("datetime64[s]" if values.dtype.kind == "M" else "timedelta64[s]")
+        values = np.where(np.isnat(values), np.nan, values.astype(np.int64) / 86_400)
+    elif values.dtype == object and all(isinstance(value, (int, float, bool)) for value in values):
+        values = values.astype(float)
+    return values
 
 
 def is_empty(value: object) -> bool:

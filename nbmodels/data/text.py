@@ -19,6 +19,7 @@ from nbmodels.errors import DataError, MissingExtra
 
 PAD, UNKNOWN, START, END = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<unknown>", "<start>", "<end>")
+LETTERS = 40  # of a token at most, where it is to count
 WORD = re.compile(r"\w+(?:'\w+)?|[!?.,:;()*]")
 
 
@@ -259,6 +260,11 @@ def padded(rows: Sequence[Sequence[int]], length: int, size: int) -> np.ndarray:
         part = row[:length]
         table[number, : len(part)] = part
     return smallest(table, size)
+
+
+def beginning(words: Tokenizer, text: str, length: int) -> str:
+    """As much of a text as its first `length` tokens can need; what follows would be cut off in any case."""
+    return text[: length if isinstance(words, Characters) else LETTERS * length]
 
 
 def say_cut(too_long: Sequence[bool], length: int) -> None:

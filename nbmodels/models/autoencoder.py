@@ -48,6 +48,7 @@ class Autoencoder(L.LightningModule):
     metric = "loss"
     default_data = "digits"
     recipe = {"epochs": 30, "batch_size": 32, "schedule": "cosine", "precision": "auto"}
+    head_layers = ()
     paper = "Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks"
     formula = r"\hat x = g(f(x)), \qquad L = \tfrac{1}{CS^2} \lVert x - \hat x \rVert^2"
 
@@ -94,7 +95,7 @@ class Autoencoder(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the mean squared error of a pixel; what the pictures show (y) is not looked at."""
         x, _ = batch
-        loss = F.mse_loss(self(x), x)
+        loss = F.mse_loss(self(x).float(), x)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         return loss
 

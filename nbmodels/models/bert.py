@@ -67,6 +67,7 @@ class BERT(L.LightningModule):
         "question-answering": {"epochs": 3, "batch_size": 16, "schedule": "linear", "clip": 1.0},
     }
     brings_tokens = True
+    head_layers = ("pooler", "head")  # what foretells a gap also looks at the embeddings, and leaves them alone
     paper = "Devlin et al. 2019, BERT: pre-training of deep bidirectional transformers for language understanding"
     formula = r"-\sum_{t \in \mathrm{gaps}} \log p(x_t \mid x_{\mathrm{with\ gaps}})"
 
@@ -196,7 +197,7 @@ class BERT(L.LightningModule):
             y = batch[0].gather(1, places)
         else:
             hidden = self.read(x)
-        logits = self.judge(hidden, x)
+        logits = self.judge(hidden, x).float()
         if self.task == "question-answering":
             right = (self.span(logits, x) == y).all(dim=1).sum()
             logits, count = logits.transpose(1, 2), torch.tensor(len(x))  # an answer is of two ends, right together

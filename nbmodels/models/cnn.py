@@ -81,6 +81,7 @@ class CNN(L.LightningModule):
     metric = "accuracy"
     default_data = "digits"
     recipe = {"epochs": 8, "batch_size": 32, "schedule": "one-cycle", "precision": "auto"}
+    head_layers = ("head",)
     paper = "LeCun et al. 1998, Gradient-based learning applied to document recognition"
     formula = r"h_l = \mathrm{relu}(\mathrm{maxpool}(W_l * h_{l-1} + b_l))"
 
@@ -130,7 +131,7 @@ class CNN(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy in nats."""
         x, y = batch
-        logits = self(x)  # [B, K]
+        logits = self(x).float()  # [B, K]; whole floats also in mixed precision
         loss = F.cross_entropy(logits, y)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(x))

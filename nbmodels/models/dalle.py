@@ -82,6 +82,7 @@ class DALLE(L.LightningModule):
     metric = "loss"
     default_data = "captioned-digits"
     recipe = {"epochs": 50, "batch_size": 64, "schedule": "one-cycle", "clip": 1.0}
+    head_layers = ()  # of two networks that learn one after the other
     paper = "Ramesh et al. 2021, Zero-shot text-to-image generation"
     formula = (
         r"-\log p(x \mid y) \le \mathbb{E}_{z \sim q(z|x)} \left[ -\log p(x \mid z) \right] - \sum_{i=1}^{N} "
@@ -198,13 +199,26 @@ class DALLE(L.LightningModule):
         done = self.vae_done(batch_idx)
         if done < 1:
             temperature = COLDEST + (1 - COLDEST) * (1 + math.cos(math.pi * done)) / 2
-            reconstruction, tokens = self.vae.relaxed(pictures, temperature)
-            loss = reconstruction + self.beta * tokens
+            choices = self.vae.choices(pictures)
+            relaxed, divergence = self.vae.relaxed(pictures, temperature, choices)
+            loss = relaxed + self.beta * divergence
+            reconstruction, tokens = self.price_as_tested(captions, pictures, choices.argmax(dim=1).flatten(1))
         else:
             reconstruction, tokens = self.price(captions, pictures)
             loss = tokens
         self.record("train", reconstruction, tokens, len(pictures))
         return loss
+
+    @torch.no_grad()
+    def price_as_tested(self, captions: Tensor, pictures: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """The same as `price` of the tokens [B, N], drawing nothing at random: what is logged while the VAE learns."""
+        if not self.head.weight.any() and not self.head.bias.any():  # untrained: all codes are as likely
+            return lost(self.vae.paint(drawn), pictures), pictures.new_tensor(self.length * math.log(self.vae.codes))
+        was_training = self.training
+        self.eval()
+        found = self.price(captions, pictures)
+        self.train(was_training)
+        return found
 
     def vae_done(self, batch_idx: int) -> float:
         """How much of its epochs the discrete VAE has had, 1 when it is the transformer's turn; 0 without a trainer."""
@@ -222,7 +236,7 @@ class DALLE(L.LightningModule):
             tokens = self.vae.encode(pictures)  # [B, N]
             reconstruction = lost(self.vae.paint(tokens), pictures)
         logits = self(captions, tokens[:, :-1])  # [B, N, K]
-        return reconstruction, F.cross_entropy(logits.flatten(0, 1), tokens.flatten()) * self.length
+        return reconstruction, F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten()) * self.length
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Log the loss and its two parts of one batch of validation data."""

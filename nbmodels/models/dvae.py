@@ -35,7 +35,7 @@ def soften(logits: Tensor, temperature: float, straight: bool = False) -> Tensor
 
 def from_uniform(logits: Tensor) -> Tensor:
     """Kullback-Leibler divergence of the choices [B, K, G, G] from even ones, in nats a picture: [B]."""
-    chances = logits.log_softmax(dim=1)
+    chances = logits.float().log_softmax(dim=1)  # whole floats also in mixed precision
     return (chances.exp() * (chances + math.log(logits.shape[1]))).sum(dim=(1, 2, 3))
 
 
@@ -102,14 +102,14 @@ class DiscreteVAE(nn.Module):
         """[B, C, S, S] pictures -> [B, C, S, S] what is left of them in tokens."""
         return self.decode(self.encode(x))
 
-    def relaxed(self, x: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-        """A picture's soft way there and back, to learn from.
+    def relaxed(self, x: Tensor, temperature: float, logits: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """A picture's soft way there and back, to learn from; `logits` are its choices, where they are known already.
 
         Returns:
             reconstruction: what is lost of the pictures, in nats a picture (a number).
             divergence: what the choices say more than even ones, in nats a picture (a number).
         """
-        logits = self.choices(x)
+        logits = self.choices(x) if logits is None else logits
         weights = soften(logits, temperature)  # [B, K, G, G]
         vectors = torch.einsum("bkij,kd->bdij", weights, self.codebook.weight)
         return lost(self.decoder(vectors), x), from_uniform(logits).mean()
@@ -117,4 +117,4 @@ class DiscreteVAE(nn.Module):
 
 def lost(logits: Tensor, x: Tensor) -> Tensor:
     """-log p(x) in nats a picture, of logits and pictures [B, C, S, S]: a grey pixel is the chance of a white one."""
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+    return F.binary_cross_entropy_with_logits(logits.float(), x, reduction="sum") / len(x)

@@ -99,6 +99,7 @@ class GPT(L.LightningModule):
     metric = "loss"
     default_data = "pydoc"
     recipe = {"epochs": 2, "batch_size": 8, "schedule": "one-cycle", "clip": 1.0}
+    head_layers = ()  # what it ends with is the embedding that it begins with
     paper = "Radford et al. 2019, Language models are unsupervised multitask learners"
     formula = r"\mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d}} + M\right) V"
     brings_tokens = True
@@ -220,7 +221,7 @@ class GPT(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy of a token in nats."""
         x, y = batch
-        loss = F.cross_entropy(self(x).flatten(0, 1), y.flatten())  # [B·T, V] against [B·T]
+        loss = F.cross_entropy(self(x).flatten(0, 1).float(), y.flatten())  # [B·T, V] against [B·T]
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         return loss
 

@@ -54,8 +54,9 @@ class GRU(Recurrent):
         layers: Recurrent layers, at least 1.
         bidirectional: Read every text backwards as well.
         pooling: What stands for a whole text: the largest value, the mean or the last of its states.
-        word_dropout: Share of the tokens hidden in training, in [0, 1); empty means 0.1, or none to write.
-        dropout: Share of the states' values set to zero in training, in [0, 1); empty means 0.5, or none to write.
+        word_dropout: Share of the tokens hidden in training, in [0, 1); empty means 0.3, 0.1 to tag, none to write.
+        dropout: Share of what the last layer judges by set to zero in training, in [0, 1); empty means 0.5, or none to
+            write.
         lr: Learning rate, above 0.
     """
 
@@ -65,6 +66,7 @@ class GRU(Recurrent):
     default_data = "movie-reviews"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle"}
     recipe_for = {"language-modelling": {"epochs": 1, "lr": 1e-2}}
+    head_layers = ("head",)
     paper = "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder for statistical MT"
     formula = (
         r"r, z = \sigma(W x_t + U h_{t-1} + b), \quad n = \tanh(W_n x_t + b_n + r \odot (U_n h_{t-1} + c_n)), \quad "

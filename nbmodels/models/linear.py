@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nbmodels.models.r_squared import RSquared
+
 
 class Linear(L.LightningModule):
     """Linear model: softmax regression, or linear regression
@@ -26,7 +28,7 @@ class Linear(L.LightningModule):
     One weight from every input to every output and nothing between: the figure that deeper models have to beat.
     In regression the targets' mean and spread are read off the first batch and the errors measured in that spread:
     least squares keeps its solution, and one learning rate serves every unit. `loss` is the squared error in it;
-    `mae`, and what the model predicts, are in the target's own units.
+    `mae`, and what the model predicts, are in the target's own units; `r2` is the share of their variance explained.
 
     Args:
         in_features: Numbers in one input, at least 1.
@@ -41,6 +43,7 @@ class Linear(L.LightningModule):
     metric = "accuracy"  # in a regression the instance says "mae"
     default_data = "digits"
     recipe = {"epochs": 20, "batch_size": 32, "schedule": "cosine"}
+    head_layers = ()  # it is one layer
     paper = "Cox 1958, The regression analysis of binary sequences"
     formula = r"p(y = k \mid x) = \mathrm{softmax}(W x + b)_k, \qquad \hat y = W x + b"
 
@@ -66,6 +69,7 @@ class Linear(L.LightningModule):
         self.register_buffer("center", torch.zeros(outputs))
         self.register_buffer("spread", torch.ones(outputs))
         self.register_buffer("measured", torch.tensor(False))
+        self.r2 = RSquared()
         self.example_input_array = torch.zeros(1, in_features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,7 +94,7 @@ class Linear(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the loss: cross-entropy in nats, or squared error in units of the spread."""
         x, y = batch
-        outputs = self(x)  # [B, K]
+        outputs = self(x).float()  # [B, K]; whole floats also in mixed precision
         if self.classifies:
             loss = F.cross_entropy(outputs, y)
             metric = (outputs.argmax(dim=1) == y).float().mean()
@@ -98,9 +102,33 @@ class Linear(L.LightningModule):
             y = y.view_as(outputs)  # [B] of a user's loader -> [B, 1], or broadcasting would compare all with all
             loss = F.mse_loss(outputs / self.spread, y / self.spread)
             metric = F.l1_loss(outputs.detach(), y)
+            if stage != "train":
+                self.r2.add(outputs, y)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         self.log(f"{stage}/{self.metric}", metric, batch_size=len(x))
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to collect what R² is of."""
+        self.r2.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin to collect what R² is of."""
+        self.r2.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log R² of the validation data."""
+        self.log_r2("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log R² of the test data."""
+        self.log_r2("test")
+
+    def log_r2(self, stage: str) -> None:
+        """Log the share of the targets' variance that is explained; nothing where there is none to explain."""
+        share = self.r2.compute()
+        if share is not None:
+            self.log(f"{stage}/r2", share)
 
     def measure(self, y: Tensor) -> None:
         """Take the center and the spread of the targets [B, K]; a constant target has a spread of one."""

@@ -51,6 +51,7 @@ class LLM(L.LightningModule):
     metric = "loss"
     default_data = "pydoc"
     recipe = {"epochs": 1, "batch_size": 4, "schedule": "cosine", "clip": 1.0}
+    head_layers = ()  # LoRA holds the published weights still as it is
     paper = "Hu et al. 2021, LoRA: low-rank adaptation of large language models"
     formula = r"h = W x + \tfrac{\alpha}{r} B A x"
     brings_tokens = True
@@ -147,7 +148,7 @@ class LLM(L.LightningModule):
     def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The cross-entropy of a token in nats."""
         x, y = batch
-        return F.cross_entropy(self(x).flatten(0, 1), y.flatten())  # [B·T, V] against [B·T]
+        return F.cross_entropy(self(x).flatten(0, 1).float(), y.flatten())  # [B·T, V] against [B·T]
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the loss."""

@@ -53,8 +53,9 @@ class LSTM(Recurrent):
         layers: Recurrent layers, at least 1.
         bidirectional: Read every text backwards as well.
         pooling: What stands for a whole text: the largest value, the mean or the last of its states.
-        word_dropout: Share of the tokens hidden in training, in [0, 1); empty means 0.1, or none to write.
-        dropout: Share of the states' values set to zero in training, in [0, 1); empty means 0.5, or none to write.
+        word_dropout: Share of the tokens hidden in training, in [0, 1); empty means 0.3, 0.1 to tag, none to write.
+        dropout: Share of what the last layer judges by set to zero in training, in [0, 1); empty means 0.5, or none to
+            write.
         lr: Learning rate, above 0.
     """
 
@@ -64,6 +65,7 @@ class LSTM(Recurrent):
     default_data = "movie-reviews"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle"}
     recipe_for = {"language-modelling": {"epochs": 1, "lr": 1e-2}}
+    head_layers = ("head",)
     paper = "Hochreiter & Schmidhuber 1997, Long short-term memory"
     formula = (
         r"i, f, o = \sigma(W x_t + U h_{t-1} + b), \quad g = \tanh(W_g x_t + U_g h_{t-1} + b_g), \quad "

@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nbmodels.models.r_squared import RSquared
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": nn.GELU,
@@ -52,7 +54,8 @@ class MLP(L.LightningModule):
 
     Dense layers with a nonlinearity between them. In regression the targets' mean and spread are read off the
     first batch and the errors measured in that spread, so that one learning rate serves every unit. `loss` is the
-    squared error in it; `mae`, and what the model predicts, are in the target's own units.
+    squared error in it; `mae`, and what the model predicts, are in the target's own units; `r2` is the share of their
+    variance explained.
 
     Args:
         in_features: Numbers in one input, at least 1.
@@ -70,6 +73,7 @@ class MLP(L.LightningModule):
     metric = "accuracy"  # in a regression the instance says "mae"
     default_data = "digits"
     recipe = {"epochs": 15, "batch_size": 64, "schedule": "one-cycle"}
+    head_layers = ("network.-1", "center", "spread", "measured")
     paper = "Rumelhart et al. 1986, Learning representations by back-propagating errors"
     formula = r"h_l = \phi(W_l h_{l-1} + b_l), \qquad \hat y = W h_L + b"
 
@@ -98,6 +102,7 @@ class MLP(L.LightningModule):
         self.register_buffer("center", torch.zeros(outputs))
         self.register_buffer("spread", torch.ones(outputs))
         self.register_buffer("measured", torch.tensor(False))
+        self.r2 = RSquared()
         self.example_input_array = torch.zeros(1, in_features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,7 +127,7 @@ class MLP(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the loss: cross-entropy in nats, or squared error in units of the spread."""
         x, y = batch
-        outputs = self(x)  # [B, K]
+        outputs = self(x).float()  # [B, K]; whole floats also in mixed precision
         if self.classifies:
             loss = F.cross_entropy(outputs, y)
             metric = (outputs.argmax(dim=1) == y).float().mean()
@@ -130,9 +135,33 @@ class MLP(L.LightningModule):
             y = y.view_as(outputs)  # [B] of a user's loader -> [B, 1], or broadcasting would compare all with all
             loss = F.mse_loss(outputs / self.spread, y / self.spread)
             metric = F.l1_loss(outputs.detach(), y)
+            if stage != "train":
+                self.r2.add(outputs, y)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         self.log(f"{stage}/{self.metric}", metric, batch_size=len(x))
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to collect what R² is of."""
+        self.r2.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin to collect what R² is of."""
+        self.r2.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log R² of the validation data."""
+        self.log_r2("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log R² of the test data."""
+        self.log_r2("test")
+
+    def log_r2(self, stage: str) -> None:
+        """Log the share of the targets' variance that is explained; nothing where there is none to explain."""
+        share = self.r2.compute()
+        if share is not None:
+            self.log(f"{stage}/r2", share)
 
     def measure(self, y: Tensor) -> None:
         """Take the center and the spread of the targets [B, K]; a constant target has a spread of one."""

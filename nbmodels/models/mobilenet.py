@@ -171,6 +171,7 @@ class MobileNet(L.LightningModule):
     metric = "accuracy"
     default_data = "fashion-mnist"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle"}
+    head_layers = ("classifier",)
     paper = "Sandler et al. 2018, MobileNetV2: inverted residuals and linear bottlenecks"
     formula = r"h_l = h_{l-1} + W_l\, \mathrm{relu6}(D_l * \mathrm{relu6}(U_l\, h_{l-1}))"
 
@@ -239,7 +240,7 @@ class MobileNet(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy in nats."""
         x, y = batch
-        logits = self(x)  # [B, K]
+        logits = self(x).float()  # [B, K]; whole floats also in mixed precision
         loss = F.cross_entropy(logits, y)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(x))

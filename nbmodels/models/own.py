@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nbmodels.models.r_squared import RSquared
+
 TASKS = ("classification", "regression", "autoencoding", "language-modelling")
 
 
@@ -35,6 +37,7 @@ class Own(L.LightningModule):
             raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
         self.network, self.task, self.lr = network, task, lr
         self.metric = {"classification": "accuracy", "regression": "mae"}.get(task, "loss")
+        self.r2 = RSquared()
 
     def forward(self, x: Tensor) -> Tensor:
         """The network's own outputs."""
@@ -53,6 +56,22 @@ class Own(L.LightningModule):
         """Loss and metric on the test data."""
         self._step(batch, "test", batch_size=len(batch[0]))
 
+    def on_validation_epoch_start(self) -> None:
+        """Begin to collect what R² is of."""
+        self.r2.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin to collect what R² is of."""
+        self.r2.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """In a regression, log the share of the variance that is explained."""
+        self._log_r2("val")
+
+    def on_test_epoch_end(self) -> None:
+        """In a regression, log the share of the variance that is explained."""
+        self._log_r2("test")
+
     def predict_step(self, x: Tensor, batch_idx: int = 0) -> Tensor:
         """Probabilities for classification, the outputs as they are otherwise."""
         out = self(x)
@@ -69,9 +88,14 @@ class Own(L.LightningModule):
         """AdamW on everything."""
         return torch.optim.AdamW(self.parameters(), lr=self.lr)
 
+    def _log_r2(self, split: str) -> None:
+        share = self.r2.compute()
+        if share is not None:
+            self.log(f"{split}/r2", share)
+
     def _step(self, batch: Any, split: str, **log: Any) -> Tensor:
         x, y = batch
-        out = self(x)
+        out = self(x).float()  # losses in whole floats also in mixed precision
         if self.task == "classification":
             loss = F.cross_entropy(out, y)
             self.log(f"{split}/accuracy", (out.argmax(-1) == y).float().mean(), **log)
@@ -79,6 +103,8 @@ class Own(L.LightningModule):
             out = out.reshape(y.shape)
             loss = F.mse_loss(out, y)
             self.log(f"{split}/mae", F.l1_loss(out, y), **log)
+            if split != "train":
+                self.r2.add(out, y)
         elif self.task == "autoencoding":
             loss = F.mse_loss(out.reshape(x.shape), x)
         else:

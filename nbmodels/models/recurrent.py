@@ -83,7 +83,8 @@ class Recurrent(L.LightningModule):
         nn.init.normal_(self.embedding.weight, std=0.1)
         if not writes:
             nn.init.zeros_(self.embedding.weight.data[0])  # the padding
-        hide, drop = (0.0, 0.0) if writes else (0.1, 0.5)  # a text of millions of characters is not learned by heart
+        # A text of millions of characters is not learned by heart; a few thousand sentences with all their words are.
+        hide, drop = {"classification": (0.3, 0.5), "tagging": (0.1, 0.5), "language-modelling": (0.0, 0.0)}[task]
         self.word_dropout = nn.Dropout1d(hide if word_dropout is None else word_dropout)  # a "channel" is a token
         inputs = [embedding] + [width] * (layers - 1)
         self.layers = nn.ModuleList(Layer(cell, size, self.width, bidirectional) for size in inputs)
@@ -102,13 +103,12 @@ class Recurrent(L.LightningModule):
         place = torch.arange(x.shape[1], device=x.device)  # [T]
         turn = torch.where(place < lengths, lengths - 1 - place, place).unsqueeze(2)  # [B, T, 1]
         states, memories = self.word_dropout(self.embedding(x)), []  # [B, T, E]
-        for layer, before in zip(self.layers, memory or [None] * len(self.layers), strict=True):
-            states, after = layer(states, turn, before)
-            states = self.dropout(states)  # [B, T, D·H]
+        for number, (layer, before) in enumerate(zip(self.layers, memory or [None] * len(self.layers), strict=True)):
+            states, after = layer(self.dropout(states) if number else states, turn, before)  # [B, T, D·H]
             memories.append(after)
-        if self.task == "classification":
+        if self.task == "classification":  # dropped before, the largest would be of fewer states than without dropout
             states = self.pool(states, lengths)  # [B, D·H]
-        return self.head(states), memories  # [B, K], [B, T, K] or [B, T, V]
+        return self.head(self.dropout(states)), memories  # [B, K], [B, T, K] or [B, T, V]
 
     def pool(self, states: Tensor, lengths: Tensor) -> Tensor:
         """[B, T, D·H] states -> [B, D·H] for the whole text; what stands on padding counts for nothing."""
@@ -173,7 +173,7 @@ class Recurrent(L.LightningModule):
     def judge(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None, Tensor]:
         """Cross-entropy in nats, share of right answers (None to write), how many; those of -100 do not count."""
         x, y = batch
-        logits = self(x).flatten(0, -2)  # [B, K], or [B·T, K] of the tags, [B·T, V] of the tokens
+        logits = self(x).flatten(0, -2).float()  # [B, K], or [B·T, K] of the tags, [B·T, V] of the tokens
         y = y.flatten()
         count = (y != -100).sum()
         loss = F.cross_entropy(logits, y)

@@ -104,6 +104,7 @@ class ResNet(L.LightningModule):
     metric = "accuracy"
     default_data = "fashion-mnist"
     recipe = {"epochs": 5, "batch_size": 128, "schedule": "one-cycle"}
+    head_layers = ("fc",)
     paper = "He et al. 2015, Deep residual learning for image recognition"
     formula = r"h_l = \mathrm{relu}(F_l(h_{l-1}) + h_{l-1})"
 
@@ -178,7 +179,7 @@ class ResNet(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy in nats."""
         x, y = batch
-        logits = self(x)  # [B, K]
+        logits = self(x).float()  # [B, K]; whole floats also in mixed precision
         loss = F.cross_entropy(logits, y)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(x))

@@ -52,8 +52,9 @@ class RNN(Recurrent):
         layers: Recurrent layers, at least 1.
         bidirectional: Read every text backwards as well.
         pooling: What stands for a whole text: the largest value, the mean or the last of its states.
-        word_dropout: Share of the tokens hidden in training, in [0, 1); empty means 0.1, or none to write.
-        dropout: Share of the states' values set to zero in training, in [0, 1); empty means 0.5, or none to write.
+        word_dropout: Share of the tokens hidden in training, in [0, 1); empty means 0.3, 0.1 to tag, none to write.
+        dropout: Share of what the last layer judges by set to zero in training, in [0, 1); empty means 0.5, or none to
+            write.
         lr: Learning rate, above 0.
     """
 
@@ -63,6 +64,7 @@ class RNN(Recurrent):
     default_data = "movie-reviews"
     recipe = {"epochs": 6, "batch_size": 64, "schedule": "one-cycle", "clip": 1.0}
     recipe_for = {"language-modelling": {"epochs": 1, "lr": 1e-2}}
+    head_layers = ("head",)
     paper = "Elman 1990, Finding structure in time"
     formula = r"h_t = \tanh(W_{hh} h_{t-1} + W_{xh} x_t + b)"
 

@@ -104,6 +104,7 @@ class Seq2Seq(L.LightningModule):
     metric = "loss"
     default_data = "git-messages"
     recipe = {"epochs": 16, "batch_size": 64, "schedule": "one-cycle", "clip": 10.0}
+    head_layers = ()  # what it ends with is the embedding that it begins with
     paper = "Bahdanau, Cho and Bengio 2015, Neural machine translation by jointly learning to align and translate"
     formula = r"c_t = \sum_s \alpha_{ts} h_s, \quad \alpha_{ts} = \mathrm{softmax}_s\left(s_t^\top W h_s\right)"
 
@@ -203,42 +204,40 @@ class Seq2Seq(L.LightningModule):
         return beams.result()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch, smoothed as asked: the mean of its texts, each the sum of its tokens.
-
-        A batch has texts of like length: were it the mean of its tokens, one of a long text would count for less.
-        """
-        loss, accuracy, count = self.judge(batch, self.smoothing)
-        self.log("train/loss", loss, batch_size=count)
-        self.log("train/accuracy", accuracy, batch_size=count)
-        return loss * (count / len(batch[0]))
+        """The loss of one batch, smoothed as asked."""
+        return self.step(batch, "train")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the figures of one batch of validation data."""
-        self.evaluate(batch, "val")
+        self.step(batch, "val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the figures of one batch of test data."""
-        self.evaluate(batch, "test")
+        self.step(batch, "test")
 
-    def evaluate(self, batch: Batch, stage: str) -> None:
-        """Log the plain cross-entropy and the accuracy, as means over all tokens."""
-        loss, accuracy, count = self.judge(batch, 0.0)
-        self.log(f"{stage}/loss", loss, batch_size=count)
-        self.log(f"{stage}/accuracy", accuracy, batch_size=count)
+    def step(self, batch: Batch, stage: str) -> Tensor:
+        """Log the cross-entropy of a token in nats and the share of tokens foretold; return the loss to learn from.
 
-    def judge(self, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor, int]:
-        """Teacher forcing: the cross-entropy of a token in nats, the share of tokens foretold, and how many.
+        That is smoothed as asked, and the mean of the texts, each the sum of its tokens. A batch has texts of like
+        length: were it the mean of its tokens, one of a long text would count for less.
+        """
+        logits, answers = self.foretell(*batch)
+        loss = F.cross_entropy(logits, answers)
+        self.log(f"{stage}/loss", loss, batch_size=len(answers))
+        self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == answers).float().mean(), batch_size=len(answers))
+        if stage == "train" and self.smoothing:
+            loss = F.cross_entropy(logits, answers, label_smoothing=self.smoothing)
+        return loss * (len(answers) / len(batch[0]))
+
+    def foretell(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Teacher forcing: logits [N, V] of the tokens after START that are no padding, and those tokens [N].
 
         The decoder reads the reference, whatever it would have written itself, and foretells the next token of it.
         """
-        x, y = batch
         read = self.read(x)
         mixed, _, _ = self.decode(y[:, :-1], read, read.memory)  # [B, T - 1, C]
-        answers = y[:, 1:]
-        known = answers != PAD
-        answers, logits = answers[known], self.head(mixed[known])  # [N], [N, V]: nothing is asked of the padding
-        loss = F.cross_entropy(logits, answers, label_smoothing=smoothing)
-        return loss, (logits.argmax(dim=1) == answers).float().mean(), len(answers)
+        known = y[:, 1:] != PAD
+        return self.head(mixed[known]).float(), y[:, 1:][known]  # nothing is asked of the padding
 
     def samples(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Four texts of the batch [4, S] and what it writes of them [4, T]."""

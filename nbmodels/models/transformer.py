@@ -62,6 +62,7 @@ class Transformer(L.LightningModule):
     default_data = "git-messages"
     recipe = {"epochs": 40, "batch_size": 32, "schedule": "cosine", "clip": 10.0}
     recipe_for = {"summarisation": {"epochs": 3, "lr": 4e-3}, "classification": {"epochs": 4, "lr": 1e-3, "clip": 1.0}}
+    head_layers = {"classification": ("head",), "translation": (), "summarisation": ()}  # the embedding
     paper = "Vaswani et al. 2017, Attention is all you need"
     formula = r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V"
 
@@ -201,7 +202,7 @@ class Transformer(L.LightningModule):
             logits, smoothing = self(x), 0.0  # [B, K]
         else:
             (logits, y), smoothing = self.foretell(x, y), self.hparams["label_smoothing"]
-        chances = logits.log_softmax(dim=1)
+        chances = logits.float().log_softmax(dim=1)  # whole floats also in mixed precision
         loss = F.nll_loss(chances, y)
         self.log(f"{stage}/loss", loss, batch_size=len(y))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(y))

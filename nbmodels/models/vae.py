@@ -85,6 +85,7 @@ class VAE(L.LightningModule):
     metric = "loss"
     default_data = "fashion-mnist"
     recipe = {"epochs": 15, "batch_size": 128, "schedule": "one-cycle", "precision": "auto"}
+    head_layers = ()
     paper = "Kingma & Welling 2013, Auto-encoding variational Bayes"
     formula = (
         r"L = -\mathbb{E}_{z \sim q(z|x)} \log p(x|z) + \beta \, D_{KL}(q(z|x) \,\Vert\, \mathcal{N}(0, I)), \quad "
@@ -117,7 +118,7 @@ class VAE(L.LightningModule):
 
     def distribution(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[B, C, S, S] pictures -> mean [B, D] and logarithm of the variance [B, D] of q(z|x)."""
-        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)  # in bfloat16, e to a small number would be one
         return mean, log_variance
 
     def encode(self, x: Tensor) -> Tensor:
@@ -158,7 +159,7 @@ class VAE(L.LightningModule):
         x, _ = batch
         mean, log_variance = self.distribution(x)
         code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()  # [B, D]; the noise is what is random
-        reconstruction = F.binary_cross_entropy_with_logits(self.decoder(code), x, reduction="sum") / len(x)
+        reconstruction = F.binary_cross_entropy_with_logits(self.decoder(code).float(), x, reduction="sum") / len(x)
         kl = divergence(mean, log_variance).mean()
         loss = reconstruction + self.beta * kl
         for name, value in (("loss", loss), ("reconstruction", reconstruction), ("kl", kl)):
@@ -182,4 +183,5 @@ class VAE(L.LightningModule):
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Kullback-Leibler divergence of N(mean, variance) [B, D] from N(0, 1) in nats, summed over the code: [B]."""
+    mean, log_variance = mean.float(), log_variance.float()  # whole floats also in mixed precision
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)

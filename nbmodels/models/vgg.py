@@ -79,6 +79,7 @@ class VGG(L.LightningModule):
     metric = "accuracy"
     default_data = "fashion-mnist"
     recipe = {"epochs": 5, "batch_size": 128, "schedule": "one-cycle", "precision": "auto"}
+    head_layers = ("classifier.-1",)
     paper = "Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition"
     formula = r"h_l = \mathrm{relu}(\mathrm{norm}(W_l * h_{l-1} + b_l)), \quad W_l: 3 \times 3"
 
@@ -144,7 +145,7 @@ class VGG(L.LightningModule):
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
         """Log and return the cross-entropy in nats."""
         x, y = batch
-        logits = self(x)  # [B, K]
+        logits = self(x).float()  # [B, K]; whole floats also in mixed precision
         loss = F.cross_entropy(logits, y)
         self.log(f"{stage}/loss", loss, batch_size=len(x))
         self.log(f"{stage}/accuracy", (logits.argmax(dim=1) == y).float().mean(), batch_size=len(x))

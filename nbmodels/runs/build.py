@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from nbmodels.data.facts import Facts, task_of
 from nbmodels.data.weights import find_weights
-from nbmodels.errors import InputError, RunError
+from nbmodels.errors import InputError
 from nbmodels.models import MODELS
-from nbmodels.runs import checkpoint
-from nbmodels.runs.folder import OBJECTS, RunFolder
+from nbmodels.runs import checkpoint, trust
+from nbmodels.runs.folder import RunFolder
 from nbmodels.spec import NOTEBOOK, Spec, Training
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -34,13 +33,8 @@ RISE, START, END = 0.3, 1 / 25, 1 / 250_000  # of one-cycle: PyTorch's defaults
 
 
 def read_objects(folder: RunFolder) -> dict[str, Any]:
-    """The notebook's own things of a run. Code of the run's owner runs here: read only runs of people you trust."""
-    spec = folder.spec()
-    if not (spec.model.startswith(NOTEBOOK) or spec.data.startswith(NOTEBOOK)):
-        return {}
-    with folder.file(OBJECTS).open("rb") as file:
-        objects: dict[str, Any] = pickle.load(file)
-    return objects
+    """The notebook's own things of a run; Untrusted where this user has neither made nor trusted them."""
+    return trust.load(folder)
 
 
 def build_model(spec: Spec, facts: Facts, objects: dict[str, Any], saved: Path | None = None) -> L.LightningModule:
@@ -99,23 +93,6 @@ def parameters(cls: type) -> set[str]:
             if not any(p.kind is p.VAR_KEYWORD for p in signature):
                 break
     return names - {"self"}
-
-
-def start_from(model: nn.Module, start: str, runs: Path) -> None:
-    """Copy the weights of a run beside this one, or of a checkpoint file, wherever name and shape are the same."""
-    path = start if start.endswith(".ckpt") else checkpoint.newest(RunFolder(runs / start))
-    if path is None:
-        raise RunError(f"{start} has no checkpoint", f"Type: %bigmodel resume {start}")
-    try:
-        weights = checkpoint.load(path)["state_dict"]
-    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        raise RunError(f"{path} is no checkpoint: {error}") from None
-    own = model.state_dict()
-    same = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    if not same:
-        raise RunError(f"{start} is another model: none of its weights fits", "Choose a run of the same model.")
-    model.load_state_dict(same, strict=False)
-    print(f"{len(same)} of {len(own)} tensors come from {start}")
 
 
 def arrange_optimizer(model: L.LightningModule, training: Training) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,9 +20,19 @@ _TROUBLES = {
     AWAY: (errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.ENODEV, getattr(errno, "ESTALE", errno.EIO)),
 }
 ROOM = 256_000  # bytes that must be free before event files are written: their writer is a thread that dies of less
+NEEDED = 64_000  # bytes that a folder must take before a worker is started on it
 LOOK = 0.5  # seconds between two tries
 
 T = TypeVar("T")
+
+
+def check_room(folder: Path) -> None:
+    """OSError where a folder takes no more files: no worker need be started on it."""
+    probe = folder / f".room.{os.getpid()}-{threading.get_ident()}.part"
+    try:
+        probe.write_bytes(bytes(NEEDED))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def trouble(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from nbmodels.data.facts import Facts
 from nbmodels.data.open import open_data
 from nbmodels.errors import InputError
 from nbmodels.runs import checkpoint, rewind
-from nbmodels.runs.build import arrange_optimizer, build_model, read_objects, start_from
+from nbmodels.runs.build import arrange_optimizer, build_model, read_objects
 from nbmodels.runs.checkpoint import AtomicIO, Randomness, Saver
 from nbmodels.runs.control import Control
 from nbmodels.runs.disk import Disk
@@ -28,6 +28,7 @@ from nbmodels.runs.json_file import write_json
 from nbmodels.runs.learning_rate import LearningRate
 from nbmodels.runs.pulse import Pulse
 from nbmodels.runs.record import Board, Recorder
+from nbmodels.runs.start import start_from
 from nbmodels.runs.threads import Threads
 from nbmodels.spec import NOTEBOOK, Spec, Training, check_device
 
@@ -51,7 +52,7 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     model = build_model(spec, data.facts, objects, resume)  # type: ignore[attr-defined]
     checkpoint.check_hyperparameters(model)
     if spec.start and not resume:
-        start_from(model, spec.start, folder.path.parent)
+        start_from(model, spec, data.facts, objects, folder.path.parent)  # type: ignore[attr-defined]
     training = settle(spec.training)
     arrange_optimizer(model, training)
     disk = Disk(pulse, folder.path)

@@ -3,6 +3,7 @@
     NAME/
       spec.yaml        what was asked (Spec)
       objects.pkl      the notebook's own model or data, when the spec names one
+      objects.sig      who may open them unasked (trust.py)
       facts.json       what the data is, without its tensors (Facts)
       status.json      where it stands, replaced atomically
       metrics.jsonl    what came of it, one reading a line
@@ -24,17 +25,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from nbmodels.data.facts import Facts
 from nbmodels.errors import InputError, RunError, UnknownName
-from nbmodels.runs import changes, control_file, lock
-from nbmodels.runs.json_file import read_json, rows, write_json
+from nbmodels.runs import changes, control_file, lock, reading, typed
+from nbmodels.runs.json_file import put_json, write_json
 from nbmodels.runs.process import age, clock, process_started, worker_pid
 from nbmodels.spec import Spec
 
@@ -47,7 +48,7 @@ ALIVE = ("starting", "waiting", "running", "paused")  # states with a worker beh
 START_PATIENCE = 120.0  # seconds a worker may take to write its pid (a cold disk) before it counts as lost
 HEARTBEAT_PATIENCE = 30.0  # seconds without a heartbeat before a worker on another machine counts as lost
 
-_NAME = re.compile(r"[^\W_][\w.-]{0,63}")
+NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 _root: Path | None = None
 
 
@@ -64,7 +65,7 @@ def set_runs_root(path: str | Path | None) -> None:
 
 def check_name(name: str) -> str:
     """The name, if it can be a run's: it never leaves the runs folder. InputError otherwise."""
-    if not _NAME.fullmatch(name) or name.endswith("."):
+    if not NAME.fullmatch(name) or name.endswith("."):
         safe = re.sub(r"[^\w.-]+", "-", name).strip(".-_")[:64] or "my-run"
         raise InputError(
             f"{name!r} cannot be a run's name: it takes letters, digits, '-', '_' and '.'",
@@ -92,24 +93,26 @@ class RunFolder:
     def spec(self) -> Spec:
         """What was asked; RunError when the folder has none."""
         try:
-            return Spec.from_yaml(self.file(SPEC).read_text("utf-8"))
-        except OSError:
+            return Spec.from_yaml(reading.read_bytes(self.path, SPEC, most=reading.SMALL).decode("utf-8"))
+        except FileNotFoundError:
             raise RunError(f"{self.name} has no {SPEC}", "It is no run, or only half copied.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            what = getattr(error, "strerror", None) or "is no text"
+            raise RunError(f"{self.name}'s {SPEC} {what}", "It is no run, or only half copied.") from None
 
     def facts(self) -> Facts | None:
         """What the data is, once the worker has opened it."""
-        values = read_json(self.file(FACTS))
-        return Facts.from_dict(values) if values else None
+        return reading.facts(self.path, FACTS)
 
     # -- where it stands
 
     def status(self) -> dict[str, Any]:
         """What the worker last wrote of itself; empty when there is nothing."""
-        return read_json(self.file(STATUS))
+        return typed.STATUS(reading.read_object(self.path, STATUS))
 
     def write_status(self, **changes: Any) -> None:
         """Replace status.json with its content changed; only the worker, and the launcher before it, write."""
-        write_json(self.file(STATUS), {**self.status(), **changes})
+        put_json(self.file(STATUS), {**reading.read_object(self.path, STATUS), **changes})
 
     def state(self, status: dict[str, Any] | None = None) -> str:
         """starting, running, paused, finished, stopped, failed; or lost: it says it runs and nobody is there."""
@@ -142,12 +145,7 @@ class RunFolder:
 
     def metrics(self, since: int = 0) -> list[dict[str, Any]]:
         """The readings after byte `since` of metrics.jsonl; a last line still being written is left out."""
-        try:
-            with self.file(METRICS).open("rb") as file:
-                file.seek(since)
-                return rows(file.read())
-        except OSError:
-            return []
+        return reading.metrics(self.path, METRICS, since)
 
     def changes(self) -> list[dict[str, Any]]:
         """What was changed while the run went on, oldest first: {step, time, option, old, new}; the newest thousand."""
@@ -155,27 +153,20 @@ class RunFolder:
 
     def samples(self) -> list[dict[str, Any]]:
         """What the model made: {step, epoch, file: Path}, oldest first."""
-        place = self.file(SAMPLES)
-        try:
-            made = rows(place.joinpath("index.jsonl").read_bytes())
-        except OSError:
-            return []
-        return [{**row, "file": place / Path(row["file"]).name} for row in made]
+        made = reading.samples(self.path, SAMPLES, "index.jsonl")
+        return [{**row, "file": self.path / SAMPLES / row["file"]} for row in made]
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first; whether one is whole is for the reader to check."""
-        return sorted(self.file(CHECKPOINTS).glob("step-*.ckpt"))
+        return sorted(path for path in self.file(CHECKPOINTS).glob("step-*.ckpt") if path.is_file())
 
     def log(self, lines: int = 200) -> str:
         """The end of what the worker printed."""
-        try:
-            return "\n".join(self.file(LOG).read_text("utf-8", "replace").splitlines()[-lines:])
-        except OSError:
-            return ""
+        return reading.tail(self.path, LOG, lines)
 
     def test(self) -> dict[str, Any]:
         """The held-out figures, once asked for."""
-        return read_json(self.file(TEST))
+        return typed.TEST(reading.read_object(self.path, TEST, most=reading.LARGE))
 
     def summary(self) -> dict[str, Any]:
         """The run as one JSON object: what `bigmodel runs --json` prints."""
@@ -191,6 +182,8 @@ class RunFolder:
             "left",
             "device",
             "started",
+            "why",
+            "queue",
         )
         return {
             "name": self.name,
@@ -207,7 +200,7 @@ class RunFolder:
 
     def control(self) -> dict[str, Any]:
         """What is asked of the worker: {"want": …, "lr": [rate, when it was asked] or None, "first": when or None}."""
-        return control_file.read(self.file(CONTROL))[0]
+        return control_file.read(self.path, CONTROL)[0]
 
     def ask(self, want: str | None = None, lr: float | None = None, first: bool = False) -> None:
         """Ask the worker for something; the worker only reads this, so nothing that is asked is ever lost."""
@@ -215,7 +208,7 @@ class RunFolder:
         asked["want"] = want or asked["want"]
         asked["lr"] = [lr, time.time()] if lr is not None else asked["lr"]
         asked["first"] = time.time() if first else asked["first"]
-        write_json(self.file(CONTROL), asked)
+        put_json(self.file(CONTROL), asked)
 
 
 def find(name: str | Path) -> RunFolder:
@@ -228,16 +221,17 @@ def find(name: str | Path) -> RunFolder:
 
 
 def all_runs() -> list[RunFolder]:
-    """Every run of this place, the newest first."""
-    found = [path.parent for path in runs_root().glob(f"*/{SPEC}") if not path.parent.name.startswith(".")]
-    return [RunFolder(path) for path in sorted(found, key=_made, reverse=True)]
+    """Every run of this place that can be read, the newest first."""
+    from nbmodels.runs.listing import listed
+
+    return listed(runs_root()).runs
 
 
 def free_name(stem: str) -> str:
     """`stem-1`, or the first number after it that no run has."""
     stem = re.sub(r"[^\w.-]+", "-", stem).strip(".-_") or "run"
     numbers = (path.name.removeprefix(f"{stem}-") for path in runs_root().glob(f"{stem}-*"))
-    return f"{stem}-{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
+    return f"{stem}-{max((int(number) for number in numbers if re.fullmatch('[0-9]{1,9}', number)), default=0) + 1}"
 
 
 def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
@@ -249,13 +243,16 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
     part: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{spec.name}.", suffix=".part", dir=root))
-        part.chmod(0o755)  # mkdtemp's 0700 would hide the run from a group's shared folder
+        part = root / f".{spec.name}.{secrets.token_hex(8)}.part"
+        part.mkdir()  # not mkdtemp, whose 0700 would hide the run from a group: the umask says who may read it
         part.joinpath(SPEC).write_text(spec.to_yaml(), "utf-8")
         if objects is not None:
-            part.joinpath(OBJECTS).write_bytes(objects)
+            _write_objects(part, spec, objects)
         part.joinpath(LOCK).touch()
         write_json(part / STATUS, _first_status(spec))
+        write_json(
+            part / CONTROL, {"want": "run", "lr": None, "first": None}
+        )  # there, so that a full disk stops no stop
         part.rename(target)
     except OSError as error:
         if part:
@@ -276,6 +273,12 @@ def discard(folder: RunFolder) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+def _write_objects(part: Path, spec: Spec, objects: bytes) -> None:
+    from nbmodels.runs import trust
+
+    trust.write(part, spec, objects)
+
+
 def _first_status(spec: Spec) -> dict[str, Any]:
     import nbmodels
 
@@ -294,10 +297,3 @@ def _first_status(spec: Spec) -> dict[str, Any]:
         "step": 0,
         "metrics": {},
     }
-
-
-def _made(path: Path) -> float:
-    try:
-        return path.joinpath(SPEC).stat().st_mtime
-    except OSError:
-        return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -14,7 +15,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; empty when it is missing or broken."""
     try:
         values = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 
@@ -30,11 +31,15 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
         raise
 
 
-def overwrite_json(path: Path, values: dict[str, Any]) -> None:
-    """Write over a JSON file where it lies: on a full disk its own blocks are the only ones to be had."""
-    content = encode(values)
-    with path.open("r+b") as file:
-        file.write(content.ljust(os.fstat(file.fileno()).st_size))  # JSON may end in spaces
+def put_json(path: Path, values: dict[str, Any]) -> None:
+    """Replace a JSON file, or on a full disk write over it where it lies: its own blocks are there."""
+    try:
+        write_json(path, values)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.is_file():
+            raise
+        with path.open("r+b") as file:
+            file.write(encode(values).ljust(os.fstat(file.fileno()).st_size))  # JSON may end in spaces
 
 
 def encode(values: Any) -> bytes:
@@ -68,6 +73,6 @@ def rows(content: bytes) -> list[dict[str, Any]]:
 def _row(line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return row if isinstance(row, dict) else {}

@@ -27,7 +27,7 @@ def start(folder: RunFolder, *arguments: str) -> None:
         return
     with folder.file(folders.LOG).open("ab") as log:
         subprocess.Popen(
-            _command("nbmodels.runs.worker", *words),
+            _command("nbmodels.runs.worker:run", *words),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment(),
         )  # fmt: skip
 
@@ -38,7 +38,7 @@ def warm() -> None:
     if not hasattr(os, "fork") or (_warm is not None and _warm.poll() is None):
         return
     _warm = subprocess.Popen(
-        _command("nbmodels.runs.warm"),
+        _command("nbmodels.runs.warm:main"),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True, env=_environment(),
     )  # fmt: skip
@@ -66,12 +66,13 @@ def _ask_warm(folder: RunFolder, words: list[str]) -> bool:
     return False
 
 
-def _command(module: str, *words: str) -> list[str]:
-    """`python -m MODULE WORDS`, with the modules that the notebook itself can import."""
+def _command(reference: str, *words: str) -> list[str]:
+    """Call a function, `module:function`, with the modules that the notebook itself can import."""
+    module, _, function = reference.partition(":")
     return [
         sys.executable,
         "-c",
-        f"import sys; sys.path[:] = {_path()!r}; from {module} import main; sys.exit(main())",
+        f"import sys; sys.path[:] = {_path()!r}; from {module} import {function}; {function}()",
         *words,
     ]
 

@@ -30,15 +30,26 @@ def note(root: Path) -> None:
 
 def known() -> dict[str, Path]:
     """id -> folder of runs, this process's own first; only those that are there, each under its own id."""
+    return {place: root for place, root in noted().items() if root.is_dir()}
+
+
+def noted() -> dict[str, Path]:
+    """The same without a look at the folders themselves, whose disks may be away."""
     own = runs_root()
-    found = {place_id(own): own} if own.is_dir() else {}
+    found = {place_id(own): own}
     with contextlib.suppress(OSError):
         for file in sorted(_notes().iterdir()):
             with contextlib.suppress(OSError, ValueError):
                 root = Path(file.read_text("utf-8"))
-                if file.name == place_id(root) and root.is_dir():
+                if file.name == place_id(root):
                     found[file.name] = root
     return found
+
+
+def root_of(place: str) -> Path | None:
+    """The folder of runs of that id, where it is there."""
+    root = noted().get(place)
+    return root if root is not None and root.is_dir() else None
 
 
 def _notes() -> Path:

@@ -24,7 +24,7 @@ from nbmodels.runs.process import clock, process_started
 PERIOD = 0.2  # seconds; the viewers draw no faster
 HEARTBEAT = 1.0  # seconds between writes when nothing changed
 GRACE = 6.0  # seconds that a step may take after the system has told the worker to end: docker stop kills after ten
-BY_SYSTEM, MOVED_AWAY = "stopped by the system", "the folder was moved"
+BY_SYSTEM, MOVED_AWAY, DELETED_AWAY = "stopped by the system", "the folder was moved", "the folder was deleted"
 
 
 class Pulse:
@@ -100,9 +100,9 @@ class Pulse:
         if self.gone:
             return
         try:
-            json_file.write_json(self.folder.file(STATUS), status)
+            json_file.put_json(self.folder.file(STATUS), status)
         except OSError:
-            self._overwrite(status)
+            self._changed = True
 
     def end(self, **changes: Any) -> None:
         """The last word of the run: nothing is written after it."""
@@ -117,16 +117,21 @@ class Pulse:
         """The system has told the worker to end."""
         self._end(BY_SYSTEM)
 
+    def watch_folder(self) -> None:
+        """Look whether the folder is where it was; one that was moved or deleted ends the run."""
+        found = self._watch.look()
+        if found == MOVED and self._watch.moved_to:
+            self.folder.path = self._watch.moved_to  # what is still to be said is said there
+            print(f"The folder was moved to {self.folder.path}: the training ends.", flush=True)
+            self._end(MOVED_AWAY)
+        elif found == DELETED:
+            self.gone = True
+            self._end(DELETED_AWAY)
+
     def _end(self, why: str) -> None:
         self._why = self._why or why
         self._told_at = self._told_at or time.monotonic()
         self.woken.set()
-
-    def _overwrite(self, status: dict[str, Any]) -> None:
-        try:
-            json_file.overwrite_json(self.folder.file(STATUS), status)
-        except OSError:
-            self._changed = True
 
     def _beat(self) -> None:
         """A beat that fails says so in the log, and the next one comes."""
@@ -144,7 +149,7 @@ class Pulse:
         now = time.monotonic()
         if now - self._looked > HEARTBEAT:
             self._looked = now
-            self._watch_folder()
+            self.watch_folder()
             if self.share.entry.state != registry.WAITING:
                 self.share.look()
             if (cores := self.share.words()) != self.get("cores"):
@@ -155,16 +160,6 @@ class Pulse:
             self._told_at = None
             self.interrupt()
 
-    def _watch_folder(self) -> None:
-        found = self._watch.look()
-        if found == MOVED and self._watch.moved_to:
-            self.folder.path = self._watch.moved_to  # what is still to be said is said there
-            print(f"The folder was moved to {self.folder.path}: the training ends.", flush=True)
-            self._end(MOVED_AWAY)
-        elif found == DELETED:
-            self.gone = True
-            self._end("the folder was deleted")
-
     def _read_control(self) -> None:
         try:
             seen = self.folder.file(CONTROL).stat().st_mtime_ns
@@ -173,7 +168,7 @@ class Pulse:
         if seen == self._control_seen:
             return
         self._control_seen = seen
-        asked, bad = control_file.read(self.folder.file(CONTROL))
+        asked, bad = control_file.read(self.folder.path, CONTROL)
         if bad:
             print(f"{bad}: it is passed over.", flush=True)
         self._asked, self.lr, self.first = asked["want"], tuple(asked["lr"]) if asked["lr"] else None, asked["first"]

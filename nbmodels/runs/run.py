@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nbmodels.errors import RunError, RunFailed
+from nbmodels.runs import disk, launch, places, trust
 from nbmodels.runs import folder as folders
-from nbmodels.runs import launch, places
 from nbmodels.runs.attended import attended
 from nbmodels.runs.folder import ALIVE, RunFolder
 from nbmodels.runs.process import clock, process_started
@@ -61,7 +61,8 @@ class Run:
 
     def __repr__(self) -> str:
         status = self.folder.status()
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in status.get("metrics", {}).items())
+        known = {name: value for name, value in status.get("metrics", {}).items() if value is not None}
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in known.items())
         where = f"epoch {status.get('epoch', 0)} of {status.get('epochs', '?')}"
         return f"<Run {self.name}: {self.state}, {where}{', ' + figures if figures else ''}>"
 
@@ -97,11 +98,19 @@ class Run:
         return self
 
     def resume(self) -> Run:
-        """Go on: at once after a pause, from the newest checkpoint after a stop, an error or a lost worker."""
+        """Go on: at once after a pause, from the newest checkpoint after a stop, an error or a lost worker.
+
+        One that waits for its turn becomes the next.
+        """
+        if self.state == "waiting":
+            return self.first()
         if self.state == "finished":
             raise RunError(
                 f"{self.name} has finished", f"To train it more: %bigmodel train {self.spec.model} --from {self.name}"
             )
+        if not self.folder.alive():
+            trust.check(self.folder)
+            self._write(lambda: disk.check_room(self.folder.path))
         self._ask(want="run")
         if not self.folder.alive():
             again = {"state": "starting", "pid": None, "error": None, "why": "", "lock": None, **clock()}
@@ -114,6 +123,11 @@ class Run:
         if self.state != "waiting":
             raise RunError(f"{self.name} is {self.state}: it does not wait for a turn")
         self._ask(first=True)
+        return self
+
+    def trust(self) -> Run:
+        """Open from now on what the run holds of a notebook, whoever made it: its code runs as you."""
+        trust.trust(self.folder)
         return self
 
     def set_lr(self, rate: float) -> Run:
@@ -160,6 +174,7 @@ class Run:
         newest = self._checkpoint_name()
         seen = self.folder.test()
         if seen.get("state") != "finished" or seen.get("checkpoint") != newest:
+            trust.check(self.folder)
             self.folder.file(folders.TEST).unlink(missing_ok=True)
             launch.start(self.folder, "--test")
             seen = self._test_result()
@@ -222,6 +237,8 @@ class Run:
                 self._failed = RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint)
                 folders.discard(self.folder)
             raise RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint, error.get("traceback", ""))
+        if not self.folder.path.is_dir():
+            raise RunFailed(f"{self.name}: its folder is gone", "It was deleted, or came to nothing: train it again.")
         if state == "lost":
             raise RunFailed(
                 f"{self.name}: the worker died without a word",
@@ -249,6 +266,7 @@ class Run:
 
         name = self._checkpoint_name()
         if self._model is None or self._model[0] != name:
+            trust.check(self.folder)
             path, facts = checkpoint.newest(self.folder), self.folder.facts()
             if path is None or facts is None:
                 raise RunError(f"{self.name}'s checkpoints cannot be read", "Train it again.")

@@ -21,7 +21,9 @@ class Threads(L.Callback):
     """
 
     def __init__(self, pulse: Pulse, device: Callable[[L.Trainer], str]) -> None:
-        self.pulse, self._device, self._now = pulse, device, torch.get_num_threads()
+        self.pulse, self._device = pulse, device
+        self._most = self._now = torch.get_num_threads()  # torch's own number, or what this process was given
+        self._seen: int | None = None
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Begin with this run's share; the signals are ours again, where Lightning has taken them."""
@@ -33,12 +35,15 @@ class Threads(L.Callback):
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Take more or fewer; costs one comparison when nothing has changed."""
-        if self.pulse.share.threads not in (self._now, None):
+        if self.pulse.share.threads != self._seen:
             self._take(trainer)
 
     def _take(self, trainer: L.Trainer) -> None:
-        wanted = self.pulse.share.threads
-        if wanted is None or wanted == self._now or self.pulse.share.entry.device != "cpu":
+        wanted = self._seen = self.pulse.share.threads
+        if wanted is None or self.pulse.share.entry.device != "cpu":
+            return
+        wanted = wanted if self.pulse.share.entry.threads else min(wanted, self._most)
+        if wanted == self._now:
             return
         torch.set_num_threads(wanted)
         self._now = wanted

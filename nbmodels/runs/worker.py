@@ -16,6 +16,7 @@ import re
 import sys
 import time
 import traceback
+import typing
 from typing import Any
 
 from nbmodels.errors import BigModelError, DataError, InputError
@@ -60,8 +61,10 @@ def train(folder: RunFolder) -> int:
     pulse = Pulse(folder)
     signals.listen(pulse)
     pulse.interrupt = signals.interrupt
+    if lock.held(folder.file(LOCK)) is not True:
+        print("This file system has no locks: the worker is known by its process alone.", flush=True)
     try:
-        pulse.start(lock=lock.held(folder.file(LOCK)))
+        pulse.start(lock=lock.held(folder.file(LOCK)), state="starting")
         state = _work(folder, pulse)
         pulse.end(state=state, left=0.0 if state == "finished" else None, why=pulse.why if state == "stopped" else "")
         return 0
@@ -119,6 +122,7 @@ def _place(device: str) -> str:
 
 def _failed(folder: RunFolder, pulse: Pulse, error: BaseException) -> int:
     """Say what went wrong; a run that came to nothing for a reason of its line leaves no folder behind."""
+    pulse.watch_folder()  # what failed may be that it is not there any more
     if pulse.gone or pulse.why == MOVED_AWAY:
         pulse.end(state="stopped", left=None, why=pulse.why)
         return 1
@@ -180,5 +184,13 @@ def _explain(error: BaseException) -> tuple[str, str]:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__, ""
 
 
+def run() -> typing.NoReturn:
+    """`main` as a process of its own, which ends when that is done, whatever threads a library has left waiting."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -92,6 +92,6 @@ def _same(shown: Shown) -> bool:
 def _place(place: str | None) -> Path:
     if place is None:
         return runs_root()
-    if root := places.known().get(place):
+    if root := places.root_of(place):
         return root
     raise Refusal(404, "There is no such folder of runs", "It was moved, or belongs to another user.")

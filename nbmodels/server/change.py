@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 import uuid
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,29 @@ from nbmodels.runs.run import Run
 from nbmodels.server.lookup import Refusal
 
 GONE = ".deleted"  # how the name of a folder ends that is on its way out
-_resuming = threading.Lock()  # two presses of the button must not start two workers
+_resuming: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)  # two presses start one worker
 
 
-def control(folder: RunFolder, do: Any, value: Any) -> str:
-    """Ask a run to stop, pause, resume or change its learning rate; its state just after. Never waits for it."""
+def control(folder: RunFolder, do: Any, value: Any, trust: bool = False) -> str:
+    """Ask a run to stop, pause, resume, go first in the queue or change its learning rate; its state just after.
+
+    It is never waited for. A run that holds another person's code resumes only with `trust`, which is remembered;
+    Untrusted otherwise.
+    """
     run = Run(RunFolder(folder.path))  # as it is: what is not known here is written back as it was
     if do == "stop":
         threading.Thread(target=_stop, args=(run,), name=f"stop-{run.name}", daemon=True).start()
     elif do == "pause":
         run.pause()
     elif do == "resume":
-        with _resuming:
-            run.resume()
+        with _resuming[folder.path]:
+            (run.trust() if trust else run).resume()
+    elif do == "first":
+        run.first()
     elif do == "lr":
         run.set_lr(_rate(value))
     else:
-        raise Refusal(400, f"Nothing to do: {do!r}", 'Say {"do": "stop"}, "pause", "resume", or "lr" with a "value".')
+        raise Refusal(400, f"Nothing to do: {do!r}", 'Say {"do": "stop"}, "pause", "resume", "first" or "lr".')
     return run.state
 
 

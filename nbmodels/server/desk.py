@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from nbmodels.server.boards import Boards
 from nbmodels.server.devices import Meter
+from nbmodels.server.patience import Patience
 from nbmodels.server.rows import Book
 from nbmodels.server.views import Views
 
@@ -25,9 +26,15 @@ class Desk:
     """
 
     def __init__(self, root: Path) -> None:
-        self.book, self.views, self.meter, self.boards = Book(root), Views(), Meter(), Boards()
+        self.patience = Patience()
+        self.book, self.views, self.meter, self.boards = Book(root, self.patience), Views(), Meter(), Boards()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="nbmodels")
 
-    async def aside(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Do work in a thread: the server answers others meanwhile."""
+    async def aside(self, work: Callable[..., T], *arguments: Any, about: str | None = None) -> T:
+        """Do work in a thread: the server answers others meanwhile.
+
+        What looks into one folder says so with `about`, and gets a thread of its own: one that may never come back.
+        """
+        if about is not None:
+            return await self.patience.look_aside(about, work, *arguments)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -36,7 +36,7 @@ class Meter:
             return self._last
 
     def _runs(self, living: list[Page], held: dict[int, int]) -> list[dict[str, Any]]:
-        workers = [(page, pid) for page in living if (pid := _worker(page.status()))]
+        workers = [(page, pid) for page in living if (pid := _worker(page.said))]
         found, seen = [], set()  # type: list[dict[str, Any]], set[int]
         for page, pid in workers:
             with contextlib.suppress(psutil.Error):

@@ -12,11 +12,14 @@ from jupyter_server.base.handlers import APIHandler
 from tornado.web import authenticated
 
 from nbmodels.errors import BigModelError, DataError, InputError
+from nbmodels.runs.trust import Untrusted
 from nbmodels.server import catalogue, change, metrics
 from nbmodels.server.desk import Desk
 from nbmodels.server.lookup import Refusal, find
+from nbmodels.server.patience import NotAnswering
 from nbmodels.views import report
 
+BOARDS = "TensorBoard"  # they share a lock: one on a folder that does not answer holds the others, and nobody else
 T = TypeVar("T")
 
 
@@ -31,12 +34,16 @@ class Handler(APIHandler):
         desk: Desk = self.settings["nbmodels"]
         return desk
 
-    async def aside(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Do work in a thread; an error of ours is an answer."""
+    async def aside(self, work: Callable[..., T], *arguments: Any, about: str | None = None) -> T:
+        """Do work in a thread; an error of ours is an answer. `about` names the one folder that the work looks into."""
         try:
-            return await self.desk.aside(work, *arguments)
+            return await self.desk.aside(work, *arguments, about=about)
+        except NotAnswering as error:
+            raise Refusal(503, error.what, error.hint) from None
         except (InputError, DataError) as error:
             raise Refusal(400, error.what, error.hint) from None
+        except Untrusted as error:  # the page asks its reader, and says "trust" then
+            raise Refusal(409, error.what, error.hint, trust=True) from None
         except BigModelError as error:  # the run cannot do it as it stands, or an optional part is missing
             raise Refusal(409, error.what, error.hint) from None
         except (FileNotFoundError, NotADirectoryError):
@@ -44,9 +51,9 @@ class Handler(APIHandler):
         except OSError as error:
             raise Refusal(409, f"The disk refuses: {error.strerror or error}") from None
 
-    async def write_json(self, work: Callable[..., Any], *arguments: Any) -> None:
+    async def write_json(self, work: Callable[..., Any], *arguments: Any, about: str | None = None) -> None:
         """Do work in a thread and write what it gives."""
-        self.finish(await self.aside(lambda: json.dumps(work(*arguments), ensure_ascii=False)))
+        self.finish(await self.aside(lambda: json.dumps(work(*arguments), ensure_ascii=False), about=about))
 
     def body(self, **kinds: type | tuple[type, ...]) -> list[Any]:
         """These fields of the JSON object in the request; Refusal 400 where one is of another kind."""
@@ -72,10 +79,11 @@ class Handler(APIHandler):
         """One line and what to do next."""
         error = (kwargs.get("exc_info") or (None, None))[1]
         if isinstance(error, Refusal):
-            self.finish(json.dumps({"message": error.message, "hint": error.hint}, ensure_ascii=False))
+            said = {"message": error.message, "hint": error.hint, **error.more}
+            self.finish(json.dumps(said, ensure_ascii=False))
         else:
-            said = getattr(error, "log_message", None) if status_code < 500 else None
-            self.finish(json.dumps({"message": said or self._reason, "hint": ""}))
+            known = getattr(error, "log_message", None) if status_code < 500 else None
+            self.finish(json.dumps({"message": known or self._reason, "hint": ""}))
 
 
 class Runs(Handler):
@@ -95,7 +103,7 @@ class OneRun(Handler):
     @authorized
     async def get(self, place: str, name: str) -> None:
         """The snapshot."""
-        await self.write_json(lambda: _whole(self.desk, place, name))
+        await self.write_json(lambda: _whole(self.desk, place, name), about=f"{place}/{name}")
 
     @authenticated
     @authorized
@@ -103,17 +111,14 @@ class OneRun(Handler):
         """Another name."""
         (new,) = self.body(name=str)
 
-        def rename() -> dict[str, Any]:
-            change.rename(find(place, name), new)
-            return self.desk.book.row(place, new)
-
-        await self.write_json(rename)
+        await self.aside(lambda: change.rename(find(place, name), new), about=f"{place}/{name}")
+        await self.write_json(self.desk.book.row, place, new)
 
     @authenticated
     @authorized
     async def delete(self, place: str, name: str) -> None:
         """Take it away."""
-        await self.aside(lambda: change.delete(find(place, name)))
+        await self.aside(lambda: change.delete(find(place, name)), about=f"{place}/{name}")
         self.set_status(204)
         self.finish()
 
@@ -127,7 +132,8 @@ class Metrics(Handler):
         """The lines after a byte, thinned."""
         since = self.number("since", 0, 2**60)
         points = max(2, self.number("points", 2000, metrics.MOST))
-        await self.write_json(lambda: metrics.metrics(find(place, name), since, points))
+        about = f"{place}/{name}"
+        await self.write_json(lambda: metrics.metrics(find(place, name), since, points), about=about)
 
 
 class Samples(Handler):
@@ -137,7 +143,8 @@ class Samples(Handler):
     @authorized
     async def get(self, place: str, name: str) -> None:
         """As in the snapshot."""
-        await self.write_json(lambda: {"samples": self.desk.views.look(f"{place}/{name}")[1]})
+        about = f"{place}/{name}"
+        await self.write_json(lambda: {"samples": self.desk.views.look(about)[1]}, about=about)
 
 
 class Log(Handler):
@@ -148,7 +155,7 @@ class Log(Handler):
     async def get(self, place: str, name: str) -> None:
         """The last lines."""
         lines = max(1, self.number("lines", 200, 10_000))
-        await self.write_json(lambda: {"text": find(place, name).log(lines)})
+        await self.write_json(lambda: {"text": find(place, name).log(lines)}, about=f"{place}/{name}")
 
 
 class Face(Handler):
@@ -164,7 +171,7 @@ class Face(Handler):
     @authorized
     async def get(self, place: str, name: str) -> None:
         """The static face."""
-        view = await self.aside(_whole, self.desk, place, name)
+        view = await self.aside(_whole, self.desk, place, name, about=f"{place}/{name}")
         if self.get_query_argument("bundle", ""):
             self.finish(json.dumps(report.bundle(view), ensure_ascii=False))
         else:
@@ -185,8 +192,10 @@ class Control(Handler):
     @authorized
     async def post(self, place: str, name: str) -> None:
         """Stop, pause, resume, or another learning rate."""
-        do, value = self.body(do=str, value=object)
-        await self.write_json(lambda: {"state": change.control(find(place, name), do, value)})
+        do, value, trust = self.body(do=str, value=object, trust=(bool, type(None)))
+        await self.write_json(
+            lambda: {"state": change.control(find(place, name), do, value, trust=bool(trust))}, about=f"{place}/{name}"
+        )
 
 
 class Models(Handler):
@@ -230,7 +239,7 @@ class TensorBoard(Handler):
         """Start it, or find the one that runs."""
         text = (str, type(None))
         run, place = self.body(id=text, place=text)
-        await self.write_json(self.desk.boards.open, run, place)
+        await self.write_json(self.desk.boards.open, run, place, about=BOARDS)
 
 
 class Ping(Handler):
@@ -243,7 +252,7 @@ class Ping(Handler):
     async def post(self) -> None:
         """Keep it."""
         (key,) = self.body(key=str)
-        await self.aside(self.desk.boards.ping, key)
+        await self.aside(self.desk.boards.ping, key, about=BOARDS)
         self.set_status(204)
         self.finish()
 

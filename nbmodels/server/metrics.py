@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
-from nbmodels.views.glance import PIECE, glance, piece, rows
-from nbmodels.views.snapshot import plain, spread
+from nbmodels.runs.reading import PIECE, open_file, piece, reading, rows
+from nbmodels.views.glance import glance
+from nbmodels.views.snapshot import spread
 
 MOST = 20_000  # rows of one answer
 
@@ -18,7 +19,7 @@ def metrics(folder: RunFolder, since: int, points: int) -> dict[str, Any]:
         rows; offset, from where to go on; since, 0 where the file has become shorter and everything comes anew.
     """
     try:
-        with folder.file(METRICS).open("rb") as file:
+        with open_file(folder.path, METRICS) as file:
             size = file.seek(0, 2)
             since = since if since <= size else 0
             if size - since > PIECE:
@@ -26,9 +27,9 @@ def metrics(folder: RunFolder, since: int, points: int) -> dict[str, Any]:
             else:
                 lines = piece(file, since)
                 offset = since + len(lines)
-    except FileNotFoundError:  # before the first reading
+    except OSError:  # before the first reading, or no file that a worker wrote
         return {"since": 0, "offset": 0, "rows": []}
-    return {"since": since, "offset": offset, "rows": plain(_thinned(rows(lines), points))}
+    return {"since": since, "offset": offset, "rows": [reading(row) for row in _thinned(rows(lines), points)]}
 
 
 def _thinned(found: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from nbmodels.runs import folder as folders
 from nbmodels.runs import places
 from nbmodels.runs.folder import ALIVE
 from nbmodels.server.lookup import KeptFolder, Refusal, Stamp
+from nbmodels.server.patience import LONG, QUICK, NotAnswering, Patience
 from nbmodels.spec import NOTEBOOK, Spec
 from nbmodels.views.readings import Readings, thin
 from nbmodels.views.snapshot import LOWER, plain, snapshot, standing, trouble
@@ -29,7 +31,7 @@ LATER = 0.2  # seconds that the reader leaves to the answer with the list
 FRESH = 1.0  # seconds for which a list will do to know who lives
 LINE = 300  # characters of an error
 BROKEN = (TypeError, ValueError, AttributeError, KeyError, OverflowError)  # what a foreign status.json can raise
-KEYS = ("epoch", "epochs", "step", "steps", "left", "seconds", "device", "samples_per_second")
+KEYS = ("epoch", "epochs", "step", "steps", "left", "seconds", "device", "samples_per_second", "why", "queue", "cores")
 
 Row = dict[str, Any]
 
@@ -46,6 +48,7 @@ class Page(KeptFolder):
         self._making = threading.Lock()
         self._readings: Readings | None = None
         self._status: dict[str, Any] = {}
+        self._wrong: str | None = None  # with its spec.yaml
         self._figures: Row = {"metric": None, "best": None, "curve": [], "command": ""}
         folder, inside = where(path.parent, root)
         self._who = {
@@ -55,6 +58,11 @@ class Page(KeptFolder):
             "folder": f"{folder}/{self.name}".removeprefix("./"),
             "path": None if inside is None else f"{inside}/{self.name}".removeprefix("./"),
         }
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The status at the last look; the disk is not asked."""
+        return self._status
 
     def samples(self) -> list[dict[str, Any]]:
         """None."""
@@ -69,6 +77,20 @@ class Page(KeptFolder):
             return
         self._make()
 
+    def miss(self) -> None:
+        """The folder does not answer: its row says so, and shows what was known of it."""
+        nothing = {
+            "model": "",
+            "data": "",
+            "title": self.name,
+            **dict.fromkeys((*KEYS, "started")),
+            "step": 0,
+            "epoch": 0,
+        }
+        known = self.row or {**self._who, **nothing, **self._figures}
+        self.row = {**known, "state": "lost", "error": one_line(vars(NotAnswering(self.id)))}
+        self.seen, self.living = (), False  # all of it is looked at anew when it answers
+
     def digest(self) -> None:
         """Read the metrics and the spec: the part of the row that takes longer."""
         self.stale = False
@@ -77,6 +99,11 @@ class Page(KeptFolder):
         self._readings = readings if self.living else None
         view = snapshot(self, readings)
         self._figures = {**headline(view), "command": view["command"]}
+        self._wrong = None
+        try:
+            self.spec()
+        except BigModelError as error:
+            self._wrong = one_line({"what": error.what, "hint": error.hint})
         self._make()
 
     def _make(self) -> None:
@@ -99,7 +126,7 @@ class Page(KeptFolder):
             "data": data.removeprefix(NOTEBOOK),
             "title": Spec(self.name, model, data).title if model else self.name,
             "state": state,
-            "error": one_line(error) if error else None,
+            "error": one_line(error) if error else self._wrong,
             **{key: where[key] for key in KEYS},
             "step": plain(where["step"]) or 0,
             "epochs": plain(where["epochs"]),
@@ -116,6 +143,27 @@ class Page(KeptFolder):
         return "", ""
 
 
+class Walk:
+    """One thread's way from page to page, and how long it has been with the one where it stands."""
+
+    def __init__(self, todo: deque[Page]) -> None:
+        self._todo, self._began = todo, time.monotonic()
+        self.page: Page | None = None
+        self.over = False  # others do the rest
+
+    @property
+    def rest(self) -> float:
+        """Seconds that the page still has."""
+        return max(0.0, self._began + QUICK - time.monotonic())
+
+    def go(self) -> None:
+        """Look at one after the other."""
+        while self._todo and not self.over:
+            self.page, self._began = self._todo.popleft(), time.monotonic()
+            with contextlib.suppress(OSError):
+                self.page.look()
+
+
 class Book:
     """Every run of every place that this user has; `rows()` looks at the disk, from any thread.
 
@@ -123,8 +171,8 @@ class Book:
         root: The folder that the server shows.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, patience: Patience | None = None) -> None:
+        self._root, self._patience = root, patience or Patience()
         self._pages: dict[str, Page] = {}
         self._looked = -FRESH
         self._looking, self._work = threading.Lock(), threading.Event()
@@ -147,17 +195,45 @@ class Book:
         return [page for page in pages if page.living]
 
     def pages(self) -> list[Page]:
-        """Look at every folder; what takes longer is begun and not waited for."""
+        """Look at every folder; what takes longer is begun and not waited for, and so is what does not answer."""
         with self._looking:
-            found = {}
-            for place, path in _folders():
-                page = self._pages.get(f"{place}/{path.name}") or Page(place, path, self._root)
-                page.look()
-                if page.seen[1] is not None:  # with a spec.yaml
-                    found[page.id] = page
+            found: dict[str, Page] = {}
+            for place, root in places.noted().items():
+                found |= self._pages_of(place, root)
             self._pages, self._looked = found, time.monotonic()
             self._read_aside()
         return sorted(found.values(), key=_made, reverse=True)
+
+    def _pages_of(self, place: str, root: Path) -> dict[str, Page]:
+        try:
+            names = self._patience.look(place, _folders, root, seconds=QUICK)
+        except OSError:
+            return {}
+        except NotAnswering:  # the whole place: as far as it was known
+            names = [page.name for page in self._pages.values() if page.id.startswith(f"{place}/")]
+        pages = [self._pages.get(f"{place}/{name}") or Page(place, root / name, self._root) for name in names]
+        missed = self._look_at(deque(page for page in pages if not self._patience.silent(page.id)))
+        for page in pages:
+            if page.id in missed or self._patience.silent(page.id):
+                page.miss()
+        return {page.id: page for page in pages if page.row and (page.seen == () or page.seen[1] is not None)}
+
+    def _look_at(self, todo: deque[Page]) -> set[str]:
+        """Look at pages one after the other, in one thread as long as all answer; the ids of those that do not."""
+        missed: set[str] = set()
+        while todo:
+            walk = Walk(todo)
+            try:
+                answer = self._patience.begin(todo[0].id, walk.go)
+            except NotAnswering:  # too many of this place are waited for already
+                return {*missed, *(page.id for page in todo)}
+            while not wait([answer], max(walk.rest, 0.01)).done:
+                if walk.rest <= 0 and walk.page is not None:
+                    walk.over = True
+                    self._patience.leave(walk.page.id, answer)
+                    missed.add(walk.page.id)
+                    break
+        return missed
 
     def _read_aside(self) -> None:
         if any(page.stale for page in self._pages.values()):
@@ -174,7 +250,7 @@ class Book:
             while stale := [page for page in self._pages.values() if page.stale]:
                 page, began = max(stale, key=lambda page: (page.living, _made(page))), time.monotonic()
                 with contextlib.suppress(OSError, BigModelError, *BROKEN):
-                    page.digest()
+                    self._patience.look(page.id, page.digest, seconds=LONG)
                 time.sleep(min(1.0, time.monotonic() - began))
 
 
@@ -205,12 +281,9 @@ def where(place: Path, root: Path) -> tuple[str, str | None]:
     return f"~/{place.relative_to(home).as_posix()}" if place.is_relative_to(home) else str(place), None
 
 
-def _folders() -> Iterator[tuple[str, Path]]:
-    for place, root in places.known().items():
-        with contextlib.suppress(OSError), os.scandir(root) as found:
-            for each in found:
-                if not each.name.startswith(".") and each.is_dir():
-                    yield place, root / each.name
+def _folders(root: Path) -> list[str]:
+    with os.scandir(root) as found:
+        return [each.name for each in found if folders.NAME.fullmatch(each.name) and each.is_dir()]
 
 
 def _made(page: Page) -> float:

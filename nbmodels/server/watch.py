@@ -16,10 +16,12 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from nbmodels.errors import BigModelError
 from nbmodels.server.desk import Desk
+from nbmodels.server.patience import NotAnswering
 from nbmodels.server.rows import Row
 
 SHORTEST, LONGEST = 0.2, 10.0  # seconds between two looks
 MOST = 64  # runs watched by one page
+VIEW = 3.0  # seconds for a look at one of them
 
 Message = dict[str, Any]
 
@@ -90,7 +92,9 @@ class Ear:
 
     def _of_view(self, run: str) -> list[Message]:
         try:
-            view, samples = self._desk.views.look(run)
+            view, samples = self._desk.patience.look(run, self._desk.views.look, run, seconds=VIEW)
+        except NotAnswering:  # it may come back: what the page shows stays
+            return []
         except (HTTPError, BigModelError, FileNotFoundError, NotADirectoryError):
             known = self._views.get(run, ())
             self._views[run] = None

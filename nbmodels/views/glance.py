@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from nbmodels.runs import json_file
+from nbmodels.runs.reading import piece
 
 RARE = b'"val'  # what stands in a line that must not be missed: a validation is one in thousands
 SELDOM = 0.03  # of the lines; marks that are more frequent are seen often enough
 NEWEST = 16_000  # bytes at the end that are taken whole: the newest figures are exact
-PIECE = 4_000_000  # bytes read at once
+LONGEST = 65_536  # bytes of a line; what is longer is none that a worker wrote
 
 
 def glance(file: BinaryIO, start: int, size: int, most: int) -> tuple[bytes, int]:
@@ -30,30 +29,13 @@ def glance(file: BinaryIO, start: int, size: int, most: int) -> tuple[bytes, int
     return b"".join([seen[place] for place in sorted(seen) if place < newest] + [tail]), newest + len(tail)
 
 
-def piece(file: BinaryIO, start: int) -> bytes:
-    """The next whole lines, a few megabytes at most; a line still being written waits."""
-    file.seek(start)
-    found = file.read(PIECE)
-    return found[: found.rfind(b"\n") + 1]
-
-
-def rows(lines: bytes) -> list[dict[str, Any]]:
-    """The objects of whole lines, parsed at once: more than twice as fast as one by one."""
-    whole = lines.split(b"\n")[:-1]
-    try:
-        found = json.loads(b"[" + b",".join(whole) + b"]")
-    except ValueError:
-        return json_file.rows(lines)
-    ordinary = len(found) == len(whole) and all(type(row) is dict for row in found)
-    return found if ordinary else json_file.rows(lines)
-
-
 def _line(file: BinaryIO, place: int, start: int) -> tuple[int, bytes]:
     """The first line that begins at a byte or after it: where, and itself."""
     file.seek(max(place - 1, start))
     if place > start:
-        file.readline()  # the rest of the one before
-    return file.tell(), file.readline()
+        file.readline(LONGEST)  # the rest of the one before
+    begin, line = file.tell(), file.readline(LONGEST)
+    return begin, line if line.endswith(b"\n") else b""
 
 
 def _rare(file: BinaryIO, start: int, end: int) -> list[tuple[int, bytes]]:

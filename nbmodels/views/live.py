@@ -18,6 +18,7 @@ import traitlets
 from nbmodels.errors import BigModelError, RunError
 from nbmodels.runs.folder import ALIVE
 from nbmodels.runs.run import Run
+from nbmodels.runs.trust import Untrusted
 from nbmodels.views.comms import hear
 from nbmodels.views.readings import Readings
 from nbmodels.views.snapshot import snapshot
@@ -25,7 +26,7 @@ from nbmodels.views.snapshot import snapshot
 STATIC = Path(__file__).parent / "static"
 PERIOD = 0.2  # seconds between two looks: no eye follows more than five pictures a second
 BEAT = 3  # seconds
-REST = 1.0  # seconds between two looks at a run that is paused
+REST = 1.0  # seconds between two looks at a run that stands still
 
 
 def asset(name: str) -> str:
@@ -47,7 +48,8 @@ class LiveView(anywidget.AnyWidget):
         samples: The snapshot's samples; apart, so that pictures travel once and not five times a second.
         lang: `en`, `zh`, or empty for the page's own.
 
-    Messages in: {"do": "stop" | "pause" | "resume" | "lr", "value": number}; out: {"error": one line}.
+    Messages in: {"do": "stop" | "pause" | "resume" | "first" | "lr", "value": number, "trust": bool};
+    out: {"error": one line}, with "trust": true where the same message with "trust": true would do.
     """
 
     _esm = traitlets.Unicode("").tag(sync=True)  # filled in __init__: importing this file needs no built bundle
@@ -82,7 +84,7 @@ class LiveView(anywidget.AnyWidget):
 
     def _watch(self) -> None:
         try:
-            while not self._closed.wait(REST if self.view["state"] == "paused" else PERIOD):
+            while not self._closed.wait(REST if self.view["state"] in ("paused", "waiting") else PERIOD):
                 self._look()
                 self.beat = int(time.time()) // BEAT
                 if self.view["state"] not in ALIVE:
@@ -104,7 +106,9 @@ class LiveView(anywidget.AnyWidget):
     def _asked(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A button was pressed: may come in any thread, so it only writes what is asked into the folder."""
         try:
-            self._do(content.get("do"), content.get("value"))
+            self._do(content.get("do"), content.get("value"), content.get("trust") is True)
+        except Untrusted as error:
+            self.send({"error": str(error), "trust": True})
         except (BigModelError, OSError, ValueError, TypeError) as error:
             self.send({"error": str(error)})
 
@@ -115,14 +119,17 @@ class LiveView(anywidget.AnyWidget):
         except (BigModelError, OSError) as error:
             self.send({"error": str(error)})
 
-    def _do(self, what: Any, value: Any) -> None:
+    def _do(self, what: Any, value: Any, trust: bool = False) -> None:
         if what == "stop":
             threading.Thread(target=self._stop, name=f"stop-{self._run.name}", daemon=True).start()
         elif what == "pause":
             self._run.pause()
         elif what == "resume":
-            self._run.resume()
+            (self._run.trust() if trust else self._run).resume()
             self._look()
             self.watch()
+        elif what == "first":
+            self._run.first()
+            self._look()
         elif what == "lr":
             self._run.set_lr(float(value))

@@ -6,15 +6,19 @@ every validation give curves in a blink, and the whole reading takes their place
 
 from __future__ import annotations
 
-import math
 import time
+from types import NoneType
 from typing import Any
 
 from nbmodels.runs.folder import METRICS, RunFolder
-from nbmodels.views.glance import PIECE, glance, piece, rows
+from nbmodels.runs.reading import PIECE, open_file, piece, rows
+from nbmodels.runs.typed import count, text
+from nbmodels.views.glance import glance
 
 KEPT = 2000  # points kept of a curve; every 200 pixels of a wide chart can show a hundred spikes
 LOOKED = 1500  # places of a long file where a line is looked at
+HIGHEST = 1e100  # of a value that an axis can show; what is above it is a gap, as NaN is
+METRICS_MOST, NAME_MOST = 500, 200  # metrics of a run, characters of a name
 BESIDES = {"step", "epoch", "time", "lr", "samples"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 
@@ -42,7 +46,7 @@ class Readings:
         return (self._look or self._whole).curves
 
     @property
-    def latest(self) -> dict[str, float]:
+    def latest(self) -> dict[str, float | None]:
         """The newest value of every metric, as `val/accuracy`."""
         return (self._look or self._whole).latest
 
@@ -92,7 +96,7 @@ class Readings:
 
     def _lines_after(self, offset: int) -> bytes:
         try:
-            with self.folder.file(METRICS).open("rb") as file:
+            with open_file(self.folder.path, METRICS) as file:
                 return piece(file, offset)
         except OSError:
             return b""
@@ -101,7 +105,7 @@ class Readings:
         """Curves from some of the lines; None where the file went away."""
         found = Curves()
         try:
-            with self.folder.file(METRICS).open("rb") as file:
+            with open_file(self.folder.path, METRICS) as file:
                 lines, found.offset = glance(file, 0, size, LOOKED)
         except OSError:
             return None
@@ -114,7 +118,7 @@ class Curves:
 
     def __init__(self) -> None:
         self.curves: dict[str, dict[str, Curve]] = {}
-        self.latest: dict[str, float] = {}
+        self.latest: dict[str, float | None] = {}
         self.offset = 0
         self._step = self._time = -1.0
         self._keys: dict[str, tuple[str, Curve] | None] = {}  # a metric's name in a line -> its latest's key, its curve
@@ -134,8 +138,9 @@ class Curves:
                     steps[:], values[:] = thin(steps, values, KEPT)
 
     def _take(self, row: dict[str, Any]) -> None:
-        step = row.get("step")
-        if not isinstance(step, (int, float)):
+        try:
+            step = count(row.get("step"))
+        except ValueError:
             return
         clock = row.get("time")
         time = clock if isinstance(clock, (int, float)) else -1.0
@@ -143,18 +148,19 @@ class Curves:
             self._forget_after(step)
         self._step, self._time = step, time
         for key, value in row.items():
-            if key in BESIDES or not (isinstance(value, (int, float)) or (value is None and key in self._keys)):
+            if key in BESIDES or isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
                 continue
+            finite = value is not None and -HIGHEST <= value <= HIGHEST
             if key not in self._keys:
                 self._keys[key] = self._curve(key)
             if known := self._keys[key]:
                 name, (steps, values) = known
                 steps.append(step)
-                values.append(None if value is None or not math.isfinite(value) else value)
-                self.latest[name] = math.nan if value is None else value
+                values.append(value if finite else None)
+                self.latest[name] = value if finite or isinstance(value, float) else None
 
     def _curve(self, key: str) -> tuple[str, Curve] | None:
-        if not (place := split_name(key)):
+        if len(self._keys) >= METRICS_MOST or not (place := split_name(text(key, NAME_MOST))):
             return None
         split, name = place
         return f"{split}/{name}", self.curves.setdefault(name, {}).setdefault(split, ([], []))

@@ -15,12 +15,12 @@ from nbmodels.runs.folder import ALIVE
 from nbmodels.views.chart import charts
 from nbmodels.views.readings import thin
 from nbmodels.views.snapshot import spread
-from nbmodels.views.words import state_line
+from nbmodels.views.words import sharing, standing, state_line
 
 LIMIT = 50_000  # bytes of a run's whole output in a notebook file
 PICTURES = 20_000  # of them for samples
 DOTS = {
-    "starting": "#9a6700", "running": "#1a7f37", "paused": "#9a6700", "finished": "#808891",
+    "starting": "#9a6700", "waiting": "#9a6700", "running": "#1a7f37", "paused": "#9a6700", "finished": "#808891",
     "stopped": "#808891", "failed": "#cf222e", "lost": "#cf222e",
 }  # fmt: skip
 MUTED = "color:#808891"
@@ -51,7 +51,7 @@ def svg(view: dict[str, Any]) -> str:
 
 def text(view: dict[str, Any]) -> str:
     """The run in a few lines for terminals, tests and screen readers."""
-    lines = [f"{view['name']}  {view['title']}  {view['state']}"]
+    lines = [f"{view['name']}  {view['title']}  {standing(view)}"]
     if where := state_line(view):
         lines.append("  " + where)
     if view["error"]:
@@ -108,7 +108,7 @@ def _head(view: dict[str, Any]) -> str:
     dot = DOTS.get(view["state"], "#808891")
     return (
         f'<div><span style="color:{dot}">●</span>&ensp;<b style="font-size:15px">{escape(view["name"])}</b>&ensp;'
-        f'<span style="{MUTED}">{escape(view["title"])} · {escape(view["state"])}</span></div>'
+        f'<span style="{MUTED}">{escape(view["title"])} · {escape(standing(view))}</span></div>'
     )
 
 
@@ -164,16 +164,16 @@ def _samples(view: dict[str, Any]) -> str:
         caption = str(shown[-1].get("caption") or "")
         rows = "".join(
             f'<tr style="background:none"><td style="border:0;padding:2px 10px 2px 0;{MUTED};font-size:11px;'
-            f'text-align:left">epoch {escape(str(sample["epoch"]))}</td>'
+            f'text-align:left">{escape(_when(sample))}</td>'
             f'<td style="border:0;padding:2px 0;text-align:left">'
-            f'<img alt="samples of epoch {escape(_said(sample), quote=True)}" src="{escape(sample["src"])}" '
+            f'<img alt="samples of {escape(_said(sample), quote=True)}" src="{escape(sample["src"])}" '
             f'style="height:34px;max-width:100%;display:block"></td></tr>'
             for sample in shown
         )
         under = f'<div style="{MUTED};font-size:11px;margin-top:4px">{escape(caption)}</div>' if caption else ""
         return f'<table style="border:0;border-collapse:collapse;margin:10px 0 0">{rows}</table>{under}'
     texts = "".join(
-        f'<div style="{MUTED};font-size:11px;margin-top:8px">epoch {escape(str(sample["epoch"]))}</div>'
+        f'<div style="{MUTED};font-size:11px;margin-top:8px">{escape(_when(sample))}</div>'
         f'<pre style="{CODE};white-space:pre-wrap;margin:2px 0">{escape((sample["text"] or "")[:400])}</pre>'
         for sample in shown
     )
@@ -181,8 +181,12 @@ def _samples(view: dict[str, Any]) -> str:
 
 
 def _said(sample: dict[str, Any]) -> str:
-    """`3: a handwritten two · the digit six`: the epoch, and what was asked for where something was."""
-    return ": ".join(filter(None, (str(sample["epoch"]), sample.get("caption"))))
+    """`epoch 3: a handwritten two · the digit six`: when, and what was asked for where something was."""
+    return ": ".join(filter(None, (_when(sample), sample.get("caption"))))
+
+
+def _when(sample: dict[str, Any]) -> str:
+    return f"epoch {sample['epoch']}" if sample["epoch"] is not None else f"step {sample['step']}"
 
 
 def _that_fit(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -196,8 +200,8 @@ def _that_fit(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _foot(view: dict[str, Any]) -> str:
     parts = [f'<code style="{CODE};background:none">{escape(view["command"][:1000])}</code>'] if view["command"] else []
-    parts += [escape(view["device"])] if view["device"] else []
-    if view["state"] in ("stopped", "running", "paused"):
+    parts += [escape(" · ".join(known))] if (known := list(filter(None, (view["device"], sharing(view))))) else []
+    if view["state"] in ("stopped", "running", "paused", "waiting"):
         word = "resume" if view["state"] == "stopped" else "attach"
         parts.append(
             f'<code style="{CODE};background:none;white-space:nowrap">%bigmodel {word} {escape(view["name"])}</code>'

@@ -12,10 +12,11 @@ from nbmodels.models import MODELS
 from nbmodels.options import read_source
 from nbmodels.runs.folder import ALIVE, RunFolder
 from nbmodels.runs.places import place_id
+from nbmodels.runs.reading import open_file, read_bytes
 from nbmodels.spec import NOTEBOOK, Spec
 from nbmodels.views import command
 from nbmodels.views.readings import Curve, Readings, thin
-from nbmodels.views.words import figure, size
+from nbmodels.views.words import EXPLAINED, figure, size
 
 POINTS = 300  # of one curve
 CHARTS = 4
@@ -23,6 +24,8 @@ SAMPLES = 6  # of all epochs: the first, the last, and between them
 PICTURE = 60_000  # bytes of one strip; a larger one is left in the folder
 TEXT = 600  # characters of one text
 CAPTION = 400  # characters of what was asked for
+WHY = 120  # characters of a reason
+MOST = 10**9  # of cores, runs and places: more is a mistake
 LOWER = ("loss", "perplexity", "mse", "mae", "error")  # metrics that are better when they are lower
 
 
@@ -34,7 +37,7 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         readings: Its curves as far as they were read; a watcher hands in its own so that nothing is read twice.
 
     Returns:
-        id, name, title, model, data, started, state (`lost` included), error, epoch (the one in work, from 1),
+        id, name, title, model, data, started, state (`lost` included), why, queue, cores, error, epoch (from 1),
         epochs, step, steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples,
         options, command, folder, version.
     """
@@ -69,7 +72,7 @@ def _place(path: Path) -> str:
 def _spec(folder: RunFolder) -> Spec | None:
     try:
         return folder.spec()
-    except (BigModelError, ValueError):  # a folder half copied still has curves to show
+    except BigModelError:  # a folder half copied still has curves to show
         return None
 
 
@@ -86,9 +89,9 @@ def _asked(spec: Spec | None, name: str) -> dict[str, Any]:
 
 
 def standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
-    """How far the run is: step, steps, epoch, epochs, left, seconds, speed, lr, memory, device."""
+    """How far the run is: step, steps, epoch, epochs, left, seconds, speed, lr, memory, device; and `reason`."""
     epochs, done = status.get("epochs"), status.get("epoch") or 0
-    working = math.floor(done) + 1 if state in ("starting", *ALIVE, "failed", "lost") else math.ceil(done)
+    working = math.floor(done) + 1 if state in (*ALIVE, "failed", "lost") else math.ceil(done)
     numbers = ("step", "steps", "left", "seconds", "samples_per_second", "lr")
     return {
         **{key: plain(status.get(key)) for key in numbers},
@@ -98,7 +101,37 @@ def standing(state: str, status: dict[str, Any]) -> dict[str, Any]:
         "left": plain(status.get("left")) if state == "running" else None,
         "memory": plain(status.get("memory") or {}),
         "device": str(status.get("device") or ""),
+        **reason(state, status),
     }
+
+
+def reason(state: str, status: dict[str, Any]) -> dict[str, Any]:
+    """Why the run stands as it does; each part None where it is not known, or says what cannot be.
+
+    Returns:
+        why (a short line, for a state that needs one), queue (of a run that waits: {"place", "of"}, from 1), cores (of
+        one that lives: {"threads", "cores", "runs"}, "busy": True where others than our runs keep them busy).
+    """
+    queue = _numbers(status.get("queue"), place=1, of=1)
+    cores = _numbers(status.get("cores"), threads=1, cores=1, runs=0)
+    if cores and status["cores"].get("busy") is True:
+        cores |= {"busy": True}
+    return {
+        "why": _why(status.get("why")) if state in EXPLAINED else None,
+        "queue": queue if state == "waiting" and queue and queue["place"] <= queue["of"] else None,
+        "cores": cores if state in ALIVE else None,
+    }
+
+
+def _why(why: Any) -> str | None:
+    return (" ".join(why.split())[:WHY].strip() or None) if isinstance(why, str) else None
+
+
+def _numbers(value: Any, **least: int) -> dict[str, int] | None:
+    """The named whole numbers of a dictionary; None unless each is there and not below its least."""
+    found = {key: value.get(key) for key in least} if isinstance(value, dict) else {}
+    sound = {key: n for key, n in found.items() if type(n) is int and least[key] <= n <= MOST}
+    return sound if len(sound) == len(least) else None
 
 
 def trouble(state: str, status: dict[str, Any], name: str) -> dict[str, str] | None:
@@ -123,7 +156,7 @@ def _metric(spec: Spec | None, readings: Readings) -> str | None:
     return next(iter(validated + others), "loss" if "loss" in readings.curves else None)
 
 
-def _figures(metric: str | None, status: dict[str, Any], latest: dict[str, float]) -> list[list[str]]:
+def _figures(metric: str | None, status: dict[str, Any], latest: dict[str, float | None]) -> list[list[str]]:
     """The four figures on top: [label, text]."""
     wanted = ["val/" + metric] if metric and metric != "loss" else []
     wanted += ["val/loss", "train/loss"]
@@ -181,15 +214,15 @@ def spread(rows: list[Any], most: int) -> list[Any]:
 
 def _sample(file: Path) -> dict[str, str | None]:
     try:
-        if file.suffix == ".png" and file.stat().st_size <= PICTURE:
-            return {"src": "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode(), "text": None}
-        if file.suffix == ".txt":
-            with file.open(encoding="utf-8", errors="replace") as opened:
-                text = opened.read(TEXT + 1)
-            return {"src": None, "text": text if len(text) <= TEXT else text[:TEXT] + "…"}
+        inside = (file.parent.parent, file.parent.name, file.name)
+        if file.suffix == ".png":
+            picture = base64.b64encode(read_bytes(*inside, most=PICTURE)).decode()
+            return {"src": "data:image/png;base64," + picture, "text": None}
+        with open_file(*inside) as opened:
+            text = opened.read(4 * TEXT).decode("utf-8", "replace")
+        return {"src": None, "text": text if len(text) <= TEXT else text[:TEXT] + "…"}
     except OSError:
-        pass
-    return {"src": None, "text": None}
+        return {"src": None, "text": None}
 
 
 def plain(value: Any) -> Any:

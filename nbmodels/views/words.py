@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+EXPLAINED = ("waiting", "paused", "stopped", "lost", "failed")  # states that have a reason
+PLACE = re.compile(r"\d{1,7}(?:st|nd|rd|th) of \d{1,7}")  # a place in the queue, as a reason says it
 
 
 def figure(value: float | None) -> str:
@@ -47,10 +53,41 @@ def size(count: float | None) -> str:
     return f"{count:.0f} B"
 
 
+def ordinal(place: int) -> str:
+    """`1st`, `2nd`, `3rd`, `11th`, `22nd`."""
+    ones = 0 if place % 100 in (11, 12, 13) else place % 10
+    return f"{place}{({1: 'st', 2: 'nd', 3: 'rd'}).get(ones, 'th')}"
+
+
+def standing(view: Mapping[str, Any]) -> str:
+    """A state and its reason: `waiting, 2nd of 3`, `waiting: the disk is full`, `stopped by the system`, `paused`."""
+    state, why, queue = str(view["state"]), str(view.get("why") or "").strip(), view.get("queue")
+    if state == "waiting" and queue:
+        return f"{state}, {ordinal(queue['place'])} of {queue['of']}"
+    if not why or state not in EXPLAINED:
+        return state
+    if PLACE.fullmatch(why):
+        return f"{state}, {why}" if state == "waiting" else state  # a run that waits no more has no place
+    return why if why.split()[0] == state else f"{state}: {why}"
+
+
+def sharing(view: Mapping[str, Any]) -> str:
+    """`sharing 2 cores with 1 run`, `1 of 2 cores: others are busy`; empty for a run that is alone."""
+    cores = view.get("cores")
+    if not cores:
+        return ""
+    count, runs = cores["cores"], cores["runs"]
+    machine = f"{count:,} core{'' if count == 1 else 's'}"
+    if runs:
+        return f"sharing {machine} with {runs:,} run{'' if runs == 1 else 's'}"
+    return f"{cores['threads']:,} of {machine}: others are busy" if cores.get("busy") else ""
+
+
 def state_line(view: dict) -> str:
     """Where a run stands, in one line: `epoch 2 of 3 · step 640 of 1,407 · 18 s left`."""
     step, steps = view["step"], view["steps"]
-    parts = [f"epoch {view['epoch']} of {view['epochs']}"] if view["epoch"] and view["epochs"] else []
+    begun = step or view["state"] != "waiting"  # in the queue it is in no epoch yet
+    parts = [f"epoch {view['epoch']} of {view['epochs']}"] if begun and view["epoch"] and view["epochs"] else []
     if step:
         parts.append(f"step {step:,} of {steps:,}" if steps and steps != step else f"{step:,} steps")
     if view["state"] == "running" and (left := duration(view["left"])):

@@ -42,7 +42,7 @@ class Side:
 
 
 def write(runs: Path, name: str, **changes: Any) -> Path:
-    """A finished run, its folder written by hand; `changes` are data, metric, options, ago."""
+    """A finished run, its folder written by hand; `changes` are data, metric, options, ago, status."""
     data, metric = changes.get("data", "digits"), changes.get("metric", "accuracy")
     folder = runs / name
     folder.mkdir(parents=True)
@@ -52,6 +52,7 @@ def write(runs: Path, name: str, **changes: Any) -> Path:
     now = time.time() - changes.get("ago", 60)
     status = {"name": name, "model": "mlp", "data": data, "state": "finished", "started": now, "heartbeat": now}
     status |= {"host": socket.gethostname(), "epoch": 2, "epochs": 2, "step": 80, "steps": 80, "seconds": 9.0}
+    status |= changes.get("status", {})
     folder.joinpath("status.json").write_text(json.dumps(status))
     readings = [
         {"step": step, "train/loss": 2 * math.exp(-step / 30), f"val/{metric}": 1 - math.exp(-step / 30)}

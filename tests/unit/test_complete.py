@@ -12,6 +12,7 @@ from nbmodels.complete import complete
 from nbmodels.data import DATA
 from nbmodels.line import WORDS
 from nbmodels.models import MODELS
+from nbmodels.spec import Spec
 
 
 class Run:
@@ -23,7 +24,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBMODELS_RUNS", str(tmp_path))
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "spec.yaml").write_text("name: x\n")
+        (tmp_path / name / "spec.yaml").write_text(Spec(name, "cnn", "digits").to_yaml())
 
 
 def namespace() -> dict[str, Any]:

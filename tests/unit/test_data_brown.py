@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,18 @@ LINES = """
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """Twenty texts of two sentences, as the package has them."""
+    """Twenty texts of two sentences, all different, as the package has them; LINES is the first to train on."""
+    starts = list(permutations(["The/at", "Fulton/np-tl", "County/nn-tl", "no/at", "said/vbd"], 3))
+    others = list(permutations(["Cafe/fw-nn", "and/or/cc", "it's/pps+bez", "The/at", "no/at"], 3))
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as tar:
         for file in [f"package/ca{number:02}" for number in range(20)] + ["package/README", "package/cats.txt"]:
+            number = int(file[-2:]) - 1 if file[-2:].isdigit() else 0
+            lines = LINES.replace(" ".join(starts[0]), " ".join(starts[number]))
+            lines = lines.replace(" ".join(others[0]), " ".join(others[number]))
             info = tarfile.TarInfo(file)
-            info.size = len(LINES)
-            tar.addfile(info, io.BytesIO(LINES.encode("latin-1")))
+            info.size = len(lines)
+            tar.addfile(info, io.BytesIO(lines.encode("latin-1")))
     monkeypatch.setenv("NBMODELS_DATA", str(tmp_path))
     monkeypatch.setattr(brown, "npm_archive", lambda *package: made.getvalue())
 

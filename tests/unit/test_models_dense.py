@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as L
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import r2_score
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from nbmodels.models.autoencoder import Autoencoder
 from nbmodels.models.linear import Linear
 from nbmodels.models.mlp import MLP
+from nbmodels.models.own import Own
+from nbmodels.models.r_squared import RSquared
 
 
 def train(model: Linear | MLP, batch: tuple[Tensor, Tensor], steps: int) -> float:
@@ -112,3 +122,59 @@ def test_autoencoder_squeezes_small_pictures_too_and_shows_each_above_its_recons
     samples = model.samples((x, torch.zeros(12)))
     assert samples.shape == (8, 1, 16, 8) and torch.equal(samples[:, :, :8], x[:8])
     assert samples.min() >= 0 and samples.max() <= 1
+
+
+# -- R² beside the mean absolute error
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.integers(2, 40), st.integers(1, 3), st.integers(1, 40), st.sampled_from([0.0, 1e-3, 1.0, 2000.0, 1e5]),
+    st.booleans(), st.integers(0, 1000),
+)  # fmt: skip
+def test_r_squared_is_scikit_learns_over_any_batches(
+    rows: int, outputs: int, batch: int, offset: float, constant: bool, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.randn(rows, outputs, generator=generator) + offset
+    if constant:
+        y[:, 0] = offset
+    predicted = y + 0.3 * torch.randn(rows, outputs, generator=generator)
+    if seed % 3 == 0:
+        predicted[:, 0] = y[:, 0]
+    found = RSquared()
+    for part in zip(predicted.split(batch), y.split(batch), strict=True):
+        found.add(*part)
+    share = found.compute()
+    assert share is not None and share.item() == pytest.approx(r2_score(y.double(), predicted.double()), abs=1e-5)
+
+
+def models(x: Tensor, outputs: int) -> list[L.LightningModule]:
+    sizes: dict[str, Any] = {"in_features": x.shape[1], "task": "regression", "out_features": outputs}
+    return [Linear(**sizes), MLP(**sizes, hidden=(8,)), Own(nn.Linear(x.shape[1], outputs), "regression")]
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("number", range(3))
+def test_every_regression_logs_r_squared_of_the_whole_split(number: int, outputs: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(45, 3)
+    y = x[:, :outputs] * 3 + 20 + torch.randn(45, outputs)
+    model = models(x, outputs)[number]
+    data = DataLoader(TensorDataset(x, y), batch_size=8)  # 45: the last batch is smaller
+    trainer = L.Trainer(max_epochs=3, accelerator="cpu", logger=False, enable_progress_bar=False,
+                        enable_model_summary=False, default_root_dir=tmp_path, enable_checkpointing=False)  # fmt: skip
+    trainer.fit(model, data, data)
+    assert "val/r2" in trainer.callback_metrics and "train/r2" not in trainer.callback_metrics
+    for _ in range(2):  # a second test counts nothing twice
+        logged = trainer.test(model, data, verbose=False)[0]
+        assert {"test/loss", "test/mae", "test/r2"} == set(logged)
+        predicted = model.eval()(x).detach()
+        assert logged["test/r2"] == pytest.approx(r2_score(y.double(), predicted.double()), abs=1e-5)
+
+
+def test_nothing_is_said_of_a_single_row_nor_of_classes(tmp_path: Path) -> None:
+    x, quiet = torch.randn(1, 3), {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = L.Trainer(accelerator="cpu", default_root_dir=tmp_path, **quiet)  # type: ignore[arg-type]
+    for model, y in [*((model, torch.randn(1, 1)) for model in models(x, 1)), (Linear(3), torch.tensor([1]))]:
+        assert "test/r2" not in trainer.test(model, DataLoader(TensorDataset(x, y)), verbose=False)[0]

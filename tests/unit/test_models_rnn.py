@@ -201,9 +201,38 @@ def test_the_gates_start_open_and_elmans_matrix_keeps_lengths() -> None:
     assert torch.allclose(matrix @ matrix.T, torch.eye(64), atol=1e-5)
 
 
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("pooling", ["max", "mean", "last"])
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.8])
+def test_dropout_changes_no_mean_of_what_is_judged(cls: Any, pooling: str, rate: float) -> None:
+    """Dropped before the pooling, the largest state was another in training (.47) than afterwards (.29)."""
+    model, x = cls(vocab_size=50, pooling=pooling, word_dropout=0.0, dropout=rate), torch.randint(1, 50, (64, 20))
+    nn.init.normal_(model.embedding.weight)
+    seen: list[Tensor] = []
+    model.head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    for _ in range(60):
+        model(x)
+    model.eval()(x)
+    trained, after = torch.stack(seen[:-1]), seen[-1]
+    assert trained.mean().item() == pytest.approx(after.mean().item(), abs=0.03 * after.abs().mean().item())
+    assert ((trained == 0).float().mean() - rate).abs() < 0.02
+    assert torch.allclose(trained[trained != 0], (after.expand_as(trained) / (1 - rate))[trained != 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_each_tags_state_and_each_layers_is_dropped_by_itself(cls: Any) -> None:
+    model = cls(vocab_size=50, task="tagging", layers=2, word_dropout=0.0, dropout=0.5)
+    seen: list[Tensor] = []
+    for part in (model.head, model.layers[1]):
+        part.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    model(torch.randint(1, 50, (16, 20)))
+    assert all(0.4 < (part == 0).float().mean() < 0.6 for part in seen) and len(seen) == 2
+
+
 def test_what_dropout_is_when_nobody_says() -> None:
     judge, tells = GRU(), writer(GRU)
-    assert (judge.word_dropout.p, judge.dropout.p, judge.width) == (0.1, 0.5, 64)
+    assert (judge.word_dropout.p, judge.dropout.p, judge.width) == (0.3, 0.5, 64)
+    assert GRU(task="tagging").word_dropout.p == 0.1
     assert (tells.word_dropout.p, tells.dropout.p) == (0, 0)
     assert GRU(task="language-modelling", dropout=0.2).dropout.p == 0.2
 

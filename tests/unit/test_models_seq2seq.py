@@ -85,7 +85,7 @@ def test_padding_changes_nothing_and_gets_no_attention(kind: tuple[Any, ...]) ->
     assert torch.allclose(weights.sum(2), torch.ones(2, 6)) and weights[0, :, 5:].abs().max() == 0
     batch = (x, torch.cat([torch.full((2, 1), START), y], 1))
     padded = (wide, torch.nn.functional.pad(batch[1], (0, 3)))
-    assert model.judge(batch, 0.1)[0].item() == pytest.approx(model.judge(padded, 0.1)[0].item(), abs=1e-6)
+    assert model.training_step(batch, 0).item() == pytest.approx(model.training_step(padded, 0).item(), abs=1e-5)
 
 
 def test_what_comes_later_does_not_leak_and_the_order_matters() -> None:
@@ -161,7 +161,7 @@ def test_texts_of_a_batch_do_not_mix_in_a_search() -> None:
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("attention", ["additive", "bilinear"])
 def test_one_batch_is_learned_and_written(cell: Any, attention: Any) -> None:
-    options = {"cell": cell, "attention": attention, "width": 32, "dropout": 0.0}
+    options = {"cell": cell, "attention": attention, "width": 32, "dropout": 0.0, "label_smoothing": 0.0}
     model, x = small(**options, lr=1e-2).train(), texts(6, 4, 5, 3)
     y = torch.zeros(4, 9, dtype=torch.long)  # each text turned round
     for row, source in zip(y, x, strict=True):
@@ -169,7 +169,7 @@ def test_one_batch_is_learned_and_written(cell: Any, attention: Any) -> None:
         row[: len(body) + 2] = torch.tensor([START, *body, END])
     optimizer, first = model.configure_optimizers(), 0.0
     for _ in range(150):
-        loss = model.judge((x, y), 0.0)[0]
+        loss = model.training_step((x, y), 0)
         first = first or loss.item()
         optimizer.zero_grad()
         loss.backward()
@@ -189,14 +189,17 @@ def test_what_is_learned_from_is_the_mean_of_the_texts_whatever_their_length() -
     assert together.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-5)
 
 
-def test_label_smoothing_counts_in_training_only() -> None:
+def test_what_is_learned_is_smoothed_and_what_is_logged_is_the_plain_cross_entropy() -> None:
     model, batch = small(dropout=0.0), (texts(6, 4), torch.tensor([[START, 5, 6, END], [START, 7, END, 0]]))
     logits = model(batch[0], batch[1][:, :-1])[[0, 0, 0, 1, 1], [0, 1, 2, 0, 1]].log_softmax(1)
     plain = -logits[range(5), [5, 6, END, 7, END]].mean()
     smooth = 0.9 * plain - 0.1 * logits.mean()
-    assert model.judge(batch, 0.0)[0].item() == pytest.approx(plain.item(), abs=1e-6)
-    assert model.judge(batch, 0.1)[0].item() == pytest.approx(smooth.item(), abs=1e-6)
-    assert model.judge(batch, 0.0)[2] == 5
+    logged: dict[str, Any] = {}
+    model.log = lambda name, value, batch_size: logged.update({name: (value.item(), batch_size)})  # type: ignore[method-assign, assignment]
+    learned = model.training_step(batch, 0).item()
+    model.validation_step(batch, 0)
+    assert learned == pytest.approx(smooth.item() * 5 / 2, abs=1e-5)
+    assert logged["train/loss"] == logged["val/loss"] == (pytest.approx(plain.item(), abs=1e-6), 5)
 
 
 def test_an_empty_text_is_read_and_an_odd_width_is_one_line() -> None:

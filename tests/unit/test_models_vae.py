@@ -125,3 +125,23 @@ def test_draws_are_as_many_as_asked_and_repeat_with_a_seed() -> None:
     model = VAE(image_size=8)
     first, again, other = (model.draw(3, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert first.shape == (3, 1, 8, 8) and torch.equal(first, again) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("body", ["dense", "convolutional"])
+@pytest.mark.parametrize("scale", [0.05, 0.3, 1.0])
+def test_no_gradient_of_the_divergence_is_lost_in_bfloat16(body: Any, scale: float) -> None:
+    """Codes near the middle: there e to the logarithm of the variance is one in bfloat16, and the pull is gone."""
+    torch.manual_seed(0)
+    model, x = VAE(image_size=16, body=body, code=50), torch.rand(64, 1, 16, 16)
+    with torch.no_grad():
+        for weight in model.encoder[-1].parameters():
+            weight.mul_(scale)
+    pulls: list[torch.Tensor] = []
+    for mixed in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            handle = model.encoder.register_full_backward_pre_hook(lambda _, given: pulls.append(given[0].float()))
+            divergence(*model.distribution(x)).mean().backward()
+            handle.remove()
+    whole, rounded = pulls
+    assert (rounded == 0).float().mean() < 0.001 and (whole == 0).float().mean() < 0.001
+    assert torch.allclose(rounded, whole, rtol=0.05, atol=0.05 * whole.abs().mean().item())

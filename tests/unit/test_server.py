@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -23,10 +24,10 @@ websocket = pytest.importorskip("websocket")
 pytest.importorskip("jupyter_server")
 
 from nbmodels.runs import folder as folders  # noqa: E402
+from nbmodels.runs import reading  # noqa: E402
 from nbmodels.runs.folder import RunFolder  # noqa: E402
 from nbmodels.runs.run import train  # noqa: E402
 from nbmodels.spec import Spec, Training  # noqa: E402
-from nbmodels.views import glance  # noqa: E402
 from nbmodels.views.readings import Readings  # noqa: E402
 
 BENCH = Path(__file__).parents[2] / "bench" / "server.py"
@@ -214,7 +215,7 @@ def test_metrics_come_whole_lines_after_a_byte_and_thinned(server: Any) -> None:
 
 @pytest.mark.parametrize("every", [5, 1000])
 def test_a_long_run_is_looked_at_first_and_read_whole_then(server: Any, monkeypatch: Any, every: int) -> None:
-    monkeypatch.setattr(glance, "PIECE", 100_000)
+    monkeypatch.setattr(reading, "PIECE", 100_000)
     monkeypatch.setattr("nbmodels.views.readings.PIECE", 100_000)
     folder = make(f"long-{every}", 0)
     bench.write_readings(folder.file(folders.METRICS), 20_000, every)
@@ -237,8 +238,8 @@ def test_a_long_run_is_looked_at_first_and_read_whole_then(server: Any, monkeypa
 
 def test_lines_are_parsed_as_one_by_one() -> None:
     good, torn = b'{"a": 1}\n{"b": NaN}\n', b'{"a": 1\n"b": 2}\n[1]\n{"c": 3}\n'
-    assert glance.rows(good)[0] == {"a": 1} and len(glance.rows(good)) == 2
-    assert glance.rows(torn) == [{"c": 3}] and glance.rows(b"") == []
+    assert reading.rows(good)[0] == {"a": 1} and len(reading.rows(good)) == 2
+    assert reading.rows(torn) == [{"c": 3}] and reading.rows(b"") == []
 
 
 # -- bad folders
@@ -267,20 +268,104 @@ def test_a_run_from_a_newer_version(server: Any) -> None:
     assert (seen["state"], seen["started"], seen["title"]) == ("hibernating", None, "cnn on digits")
 
 
-def test_a_disk_that_does_not_answer_stops_nobody_else(server: Any) -> None:
-    folder = make("slow")
-    folder.file(folders.STATUS).unlink()
-    os.mkfifo(folder.file(folders.STATUS))
-    silent = os.open(folder.file(folders.STATUS), os.O_RDWR)  # whoever reads it now waits
-    with ThreadPoolExecutor() as others:
-        list_ = others.submit(row, server, "slow")
-        time.sleep(0.3)
-        began = time.monotonic()
-        assert server.ask("GET", "api")[0] == 200 and server.json("GET", "models") and not list_.done()
-        assert time.monotonic() - began < 5
-        shutil.rmtree(folder.path)
-        os.close(silent)
-        list_.result(PATIENCE)
+def test_a_pipe_in_place_of_a_file_is_not_read(server: Any) -> None:
+    folder = make("piped")
+    for name in (folders.STATUS, folders.METRICS, folders.LOG):
+        folder.file(name).unlink(missing_ok=True)
+        os.mkfifo(folder.file(name))
+    assert row(server, "piped")["state"] == "lost"
+    for path in ("", "/metrics", "/samples", "/log", "/face"):
+        assert server.ask("GET", f"nbmodels/runs/{server.place}/piped{path}")[0] == 200
+    shutil.rmtree(folder.path)
+
+
+HANGING = """
+import os, time
+from nbmodels.server.routes import _load_jupyter_server_extension as load
+
+def hang(path, dir_fd=None, follow_symlinks=True, stat=os.stat):
+    while "away" in str(path) and os.path.exists("hang"):
+        time.sleep(0.05)
+    return stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+def _load_jupyter_server_extension(app):
+    os.stat = hang  # as a network disk that does not answer: every look at such a folder waits
+    load(app)
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[Any]:
+    """A server for which some folders do not answer as long as a file named `hang` is there."""
+    root = tmp_path / "hanging"
+    root.mkdir()
+    root.joinpath("hang_looks.py").write_text(HANGING)
+    config = root / "config" / "jupyter_server_config.d"
+    config.mkdir(parents=True)
+    config.joinpath("hang.json").write_text('{"ServerApp": {"jpserver_extensions": {"hang_looks": true}}}')
+    old = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = f"{root}{os.pathsep}{old}"
+    folders.set_runs_root(root / "runs")
+    try:
+        started = bench.Server(root)
+    finally:
+        os.environ["PYTHONPATH"] = old
+    yield started
+    root.joinpath("hang").unlink(missing_ok=True)
+    started.close()
+
+
+def test_folders_that_do_not_answer_stop_nobody_else(hanging: Any) -> None:
+    for number in range(12):
+        make(f"away-{number}")
+    make("here")
+    assert {row["state"] for row in hanging.json("GET", "runs")["runs"]} == {"finished"}
+    hanging.root.joinpath("hang").touch()
+    place = f"nbmodels/runs/{hanging.place}"
+    with ThreadPoolExecutor(40) as others:
+        asked = [
+            others.submit(hanging.ask, "GET", f"{place}/away-{number % 12}{path}")
+            for number in range(40)
+            for path in [("", "/metrics", "/log", "/face")[number % 4]]
+        ]
+        rows = {row["name"]: row for row in hanging.json("GET", "runs")["runs"]}
+        assert len(rows) == 13 and "does not answer" in rows["away-0"]["error"]
+        assert hanging.ask("GET", "api")[0] == 200 and hanging.json("GET", "models")["models"]
+        answers = [each.result(PATIENCE) for each in asked]
+    assert {status for status, _, _ in answers} == {503}
+    assert all("does not answer" in json.loads(content)["message"] for _, _, content in answers)
+    rows = {row["name"]: row for row in hanging.json("GET", "runs")["runs"]}
+    threads = psutil.Process(hanging._process.pid).num_threads()
+    assert threads < 60 and rows["here"]["title"] == "cnn on digits"
+    hanging.root.joinpath("hang").unlink()
+    until(lambda: all(row["state"] == "finished" for row in hanging.json("GET", "runs")["runs"]), "all answer again")
+    assert hanging.ask("GET", f"{place}/away-3")[0] == 200
+
+
+def test_nothing_outside_the_folder_is_served(server: Any, tmp_path: Path) -> None:
+    tmp_path.joinpath("secret.txt").write_text("a-secret")
+    folder = make("leaky")
+    folder.file(folders.SAMPLES).mkdir()
+    lines = [{"step": 1, "epoch": 1, "file": name} for name in ("00000001.txt", "../../secret.txt", "/etc/passwd")]
+    folder.file(folders.SAMPLES).joinpath("index.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    folder.file(folders.SAMPLES).joinpath("00000001.txt").symlink_to(tmp_path / "secret.txt")
+    for name in (folders.LOG, folders.METRICS, folders.TEST):
+        folder.file(name).unlink(missing_ok=True)
+        folder.file(name).symlink_to(tmp_path / "secret.txt")
+    for path in ("", "/metrics", "/samples", "/log", "/face"):
+        status, _, content = server.ask("GET", f"nbmodels/runs/{server.place}/leaky{path}")
+        assert status == 200 and b"a-secret" not in content and b"root:" not in content
+
+
+def test_a_long_log_is_read_from_its_end(server: Any) -> None:
+    folder = make("talkative")
+    with folder.file(folders.LOG).open("wb") as file:
+        file.truncate(3_000_000_000)  # more than is read, and a hole on the disk
+        file.seek(0, 2)
+        file.write(b"".join(b"line %d\n" % number for number in range(100)))
+    began = time.monotonic()
+    text = server.json("GET", f"runs/{server.place}/talkative/log?lines=3")["text"]
+    assert text.splitlines() == ["line 97", "line 98", "line 99"] and time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(
@@ -393,6 +478,20 @@ def test_a_real_worker_obeys(server: Any) -> None:
     seen(lambda view: view["state"] == "running" and view["step"] > step, "it goes on from its checkpoint")
     psutil.Process(folder.status()["pid"]).kill()
     seen(lambda view: view["state"] == "lost", "its worker is missed")
+
+
+def test_anothers_code_is_asked_about(server: Any) -> None:
+    spec = Spec("foreign", "notebook:Net", "digits", training=Training(epochs=1))
+    folder = folders.create(spec, pickle.dumps({"model": None}))  # this process has another home than the server
+    folder.write_status(state="stopped")
+    path = f"runs/{server.place}/foreign/control"
+    status, said = refused(server, "POST", path, {"do": "resume"})
+    assert (status, said["trust"]) == (409, True) and "foreign" in said["message"] and "--trust" in said["hint"]
+    assert folder.status()["state"] == "stopped" and not folder.file(folders.CONTROL).exists()
+    assert refused(server, "POST", path, {"do": "resume", "trust": "yes"})[0] == 400
+    assert server.json("POST", path, {"do": "resume", "trust": True})["state"] in ("starting", "running")
+    until(lambda: folder.state() == "failed", "it is no model, so its worker fails")
+    assert "trust" not in folder.status()["error"]["what"]
 
 
 # -- the catalogue, the line, the quickstart

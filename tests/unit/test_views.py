@@ -11,17 +11,27 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from nbmodels import pages
+from nbmodels.errors import RunError
 from nbmodels.option import make
 from nbmodels.runs import folder as folders
 from nbmodels.runs.folder import RunFolder
+from nbmodels.runs.run import Run
+from nbmodels.shown import Table
 from nbmodels.spec import Spec, Training
 from nbmodels.views import command, report
 from nbmodels.views.chart import last_step, scale
 from nbmodels.views.readings import KEPT, Readings, split_name, thin
-from nbmodels.views.snapshot import CAPTION, SAMPLES, TEXT, snapshot, spread
-from nbmodels.views.words import duration, figure, size, state_line
+from nbmodels.views.snapshot import CAPTION, SAMPLES, TEXT, reason, snapshot, spread
+from nbmodels.views.words import duration, figure, sharing, size, standing, state_line
 
+NUMBERS = st.integers(-2, 9) | st.integers() | st.floats() | st.booleans() | st.none() | st.text(max_size=5)
+JSON = NUMBERS | st.text() | st.lists(NUMBERS, max_size=3) | st.dictionaries(st.text(max_size=5), NUMBERS, max_size=3)
+QUEUE = JSON | st.fixed_dictionaries({"place": NUMBERS, "of": NUMBERS})
+CORES = JSON | st.fixed_dictionaries({"threads": NUMBERS, "cores": NUMBERS, "runs": NUMBERS, "busy": JSON})
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -106,6 +116,81 @@ def test_a_worker_that_is_gone_is_lost():
     view = snapshot(make_run(training(3), state="running", pid=2**22 + 1, process_started=1.0))
     assert view["state"] == "lost"
     assert "resume cnn-1" in report.text(view) and "resume cnn-1" in report.html(view)
+
+
+QUEUED = {"state": "waiting", "why": "2nd of 3", "queue": {"place": 2, "of": 3}, "step": 0, "steps": None, "epoch": 0}
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (QUEUED, "waiting, 2nd of 3"),
+        ({**QUEUED, "why": None, "queue": {"place": 11, "of": 22}}, "waiting, 11th of 22"),
+        ({"state": "waiting", "why": "the disk is full"}, "waiting: the disk is full"),
+        ({"state": "stopped", "why": "stopped by the system"}, "stopped by the system"),
+        ({"state": "stopped", "why": "2nd of 3"}, "stopped"),
+        ({"state": "finished", "why": "the disk is full"}, "finished"),
+    ],
+)
+def test_every_face_says_why_a_run_stands_still(status: dict, said: str):
+    folder = make_run(training(3), heartbeat=time.time(), **status)
+    view = snapshot(folder)
+    assert f"cnn on digits  {said}\n" in report.text(view) + "\n"
+    assert f"cnn on digits · {said}</span>" in report.html(view)
+    (table,) = pages.runs([folder]).parts
+    assert isinstance(table, Table) and table.rows[0][2] == said
+    assert view["why"] is None or view["why"] == status["why"]
+    json.dumps(report.bundle(view), allow_nan=False)
+
+
+def test_the_widget_moves_a_run_to_the_front_and_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch):
+    from nbmodels.views.live import LiveView
+
+    asked: list[str] = []
+    monkeypatch.setattr(Run, "first", lambda run: asked.append(run.name), raising=False)
+    view = LiveView(Run(make_run([], heartbeat=time.time(), **QUEUED)))
+    told: list[dict] = []
+    monkeypatch.setattr(view, "send", told.append)
+    view._asked(None, {"do": "first"}, None)
+    assert asked == ["cnn-1"] and view.view["queue"] == {"place": 2, "of": 3} and not told
+
+    def refuse(run: Run) -> None:
+        raise RunError(f"{run.name} waits no more", "It runs.")
+
+    monkeypatch.setattr(Run, "first", refuse, raising=False)
+    view._asked(None, {"do": "first"}, None)
+    assert "waits no more" in told[0]["error"]
+    view.close()
+
+
+def test_a_run_in_the_queue_is_in_no_epoch_yet():
+    assert state_line(snapshot(make_run([], heartbeat=time.time(), **QUEUED))) == ""
+    held = snapshot(make_run([], name="b", heartbeat=time.time(), state="waiting", why="the disk is full", seconds=9))
+    assert state_line(held) == "epoch 8 of 8 · 100 steps · 9 s"
+
+
+def test_shared_cores_are_said_while_the_run_lives():
+    cores = {"threads": 1, "cores": 2, "runs": 1}
+    alive = {"state": "starting", "heartbeat": time.time(), "device": "cpu"}
+    assert "cpu · sharing 2 cores with 1 run<" in report.html(snapshot(make_run([], name="a", cores=cores, **alive)))
+    crowded = {"threads": 1, "cores": 2, "runs": 0, "busy": True}
+    assert "1 of 2 cores: others are busy" in report.html(snapshot(make_run([], name="b", cores=crowded, **alive)))
+    assert "sharing" not in report.html(snapshot(make_run([], name="c", cores=cores)))
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["waiting", "paused", "stopped", "running", "finished", "lost", "failed", "constructor"]),
+    st.fixed_dictionaries({}, optional={"why": JSON, "queue": QUEUE, "cores": CORES}),
+)
+def test_whatever_the_folder_says_the_reason_can_be_drawn(state: str, status: dict):
+    found = reason(state, status)
+    assert set(found) == {"why", "queue", "cores"}
+    assert found["why"] is None or (0 < len(found["why"]) <= 120 and "\n" not in found["why"])
+    assert found["queue"] is None or 1 <= found["queue"]["place"] <= found["queue"]["of"]
+    for words in (standing, sharing):
+        said = words({"state": state, **found})
+        assert "\n" not in said and len(said) < 160
 
 
 def test_an_error_is_shown_once_and_whole():

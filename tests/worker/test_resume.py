@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -46,9 +47,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folders.set_runs_root(None)
 
 
-def make(name: str) -> RunFolder:
-    options = {"dropout": 0.3}
-    return folders.create(Spec(name=name, model="cnn", data="digits", model_options=options, training=TRAINING))
+def make(name: str, **training: Any) -> RunFolder:
+    options, asked = {"dropout": 0.3}, dataclasses.replace(TRAINING, **training)
+    return folders.create(Spec(name=name, model="cnn", data="digits", model_options=options, training=asked))
 
 
 def work(folder: RunFolder, step: int = -1, validating: bool = False) -> None:
@@ -93,3 +94,14 @@ def test_the_end_is_the_same_to_the_bit(whole: RunFolder, step: int, validating:
     assert str(ours["optimizer_states"]) == str(theirs["optimizer_states"])
     if not validating:  # the one that was dropped half-way is not counted
         assert validations(cut) == validations(whole)
+
+
+@pytest.mark.parametrize("step", [7, 41], ids=["held", "let go"])
+def test_a_body_that_is_let_go_ends_the_same_to_the_bit(place: Path, step: int) -> None:
+    if not (place / "held").exists():
+        work(make("held", unfreeze_at=1))
+    cut = make(f"held-{step}", unfreeze_at=1)
+    work(cut, step)
+    work(cut)
+    theirs, ours = end(RunFolder(place / "held")), end(cut)
+    assert all(torch.equal(value, ours["state_dict"][name]) for name, value in theirs["state_dict"].items())

@@ -5,9 +5,10 @@ import { Widget } from "@lumino/widgets";
 import { door, Refusal } from "../door";
 import { make } from "../view/dom";
 import { labWords } from "../words-lab";
+import { nameOf } from "./control";
 import { runsIcon } from "./icons";
 import { lang } from "./settings";
-import { nameOf, said } from "./tab";
+import { said } from "./tab";
 
 const PING = 30_000; // milliseconds; the server ends a board that it has not heard of for five minutes
 

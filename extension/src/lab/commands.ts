@@ -5,15 +5,16 @@ import { Dialog, InputDialog, showDialog, showErrorMessage } from "@jupyterlab/a
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { door } from "../door";
-import { alive, type Command, commands as possible } from "../state";
+import { alive, commands as possible, type Verb as Asked } from "../state";
 import type { Row } from "../state/server";
 import { fill } from "../words";
 import { labWords, type LabWords } from "../words-lab";
 import { currentNotebook, intoCurrent, intoNew } from "./cell";
+import { control, nameOf } from "./control";
 import { Names } from "./names";
 import { lang } from "./settings";
 import type { Sidebar } from "./sidebar";
-import { nameOf, said } from "./tab";
+import { said } from "./tab";
 import type { Tabs } from "./tabs";
 
 /** What the commands work with. */
@@ -34,6 +35,7 @@ interface Verb {
   run(rows: Row[]): Promise<unknown> | void;
   most?: number;
   least?: number;
+  seldom?: true; // seen only where it can be done
 }
 
 type Args = ReadonlyPartialJSONObject;
@@ -44,6 +46,7 @@ export function addCommands(desk: Desk): void {
     desk.app.commands.addCommand(verb.id, {
       label: () => labWords(lang())[verb.label], // each time: the language may be set later
       isEnabled: (args) => enabled(desk, verb, args),
+      isVisible: (args) => !verb.seldom || enabled(desk, verb, args),
       execute: (args) => told(async () => verb.run(await rowsOf(desk, args))),
     });
   }
@@ -60,23 +63,25 @@ export async function told(act: () => Promise<unknown>): Promise<unknown> {
 
 function verbs(desk: Desk): Verb[] {
   const { app, tabs } = desk;
-  const always = (): boolean => true;
-  const control = (id: string, label: keyof LabWords, command: "stop" | "pause" | "resume"): Verb => ({
+  const readable = (row: Row): boolean => row.state !== "unreadable";
+  const still = (row: Row): boolean => row.state !== "unreadable" && !alive(row.state);
+  const asking = (id: string, label: keyof LabWords, verb: Asked): Verb => ({
     id,
     label,
-    can: (row) => possible(row.state).includes(command),
-    run: (rows) => Promise.all(rows.map((row) => door().control(row.id, { do: command } satisfies Command))),
+    can: (row) => row.state !== "unreadable" && possible({ ...row, state: row.state }).includes(verb),
+    run: (rows) => Promise.all(rows.map((row) => control(row.id, { do: verb }))),
   });
   return [
-    { id: Names.open, label: "open", can: always, run: (rows) => rows.forEach((row) => tabs.run(row.id)) },
-    control(Names.stop, "stop", "stop"),
-    control(Names.pause, "pause", "pause"),
-    control(Names.resume, "resume", "resume"),
-    { id: Names.rename, label: "rename", can: (row) => !alive(row.state), most: 1, run: ([row]) => row && rename(desk, row) },
-    { id: Names.remove, label: "delete", can: (row) => !alive(row.state), run: remove },
+    { id: Names.open, label: "open", can: readable, run: (rows) => rows.forEach((row) => tabs.run(row.id)) },
+    { ...asking(Names.first, "first", "first"), seldom: true, most: 1 },
+    asking(Names.stop, "stop", "stop"),
+    asking(Names.pause, "pause", "pause"),
+    asking(Names.resume, "resume", "resume"),
+    { id: Names.rename, label: "rename", can: still, most: 1, run: ([row]) => row && rename(desk, row) },
+    { id: Names.remove, label: "delete", can: still, run: remove },
     { id: Names.folder, label: "openFolder", can: (row) => row.path !== null && app.commands.hasCommand(BROWSE), most: 1, run: ([row]) => row && browse(app, row) },
     { id: Names.again, label: "trainAgain", can: (row) => row.command !== "", most: 1, run: ([row]) => row && again(desk, row) },
-    { id: Names.compare, label: "compare", can: always, least: 2, run: (rows) => tabs.compare(rows.map((row) => row.id)) },
+    { id: Names.compare, label: "compare", can: readable, least: 2, run: (rows) => tabs.compare(rows.map((row) => row.id)) },
   ];
 }
 

@@ -63,8 +63,8 @@ export class CompareTab extends Widget {
   }
 
   private take(id: string, view: Told): void {
-    const { name, state, metric, series, model = "", data = "", options = {} } = view;
-    this.heard.set(id, { id, name, state, metric, series, model, data, options });
+    const { name, state, why = null, queue = null, metric, series, changes = [], model = "", data = "", options = {} } = view;
+    this.heard.set(id, { id, name, state, why, queue, metric, series, changes, model, data, options });
     this.view.draw(this.runs.map((run) => this.heard.get(run)).filter((run): run is Compared => run !== undefined));
   }
 }

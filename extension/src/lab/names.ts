@@ -2,6 +2,7 @@
 
 export const Names = {
   open: "nbmodels:open",
+  first: "nbmodels:start-next",
   stop: "nbmodels:stop",
   pause: "nbmodels:pause",
   resume: "nbmodels:resume",
@@ -23,6 +24,7 @@ export const MENU: readonly string[] = [
   Names.board,
   Names.compare,
   "",
+  Names.first,
   Names.pause,
   Names.resume,
   Names.stop,

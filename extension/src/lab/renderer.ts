@@ -13,6 +13,7 @@ import type { News, ServerSnapshot } from "../state/server";
 import { make } from "../view/dom";
 import { Output } from "../view/output";
 import { type Words, wordsFor } from "../words";
+import { control } from "./control";
 import { contextOf, saveQuietly } from "./document";
 import { type Ends, settle } from "./ending";
 import { changed, lang } from "./settings";
@@ -164,7 +165,7 @@ class RunOutput extends Widget implements IRenderMime.IRenderer, Ends {
 
   private async ask(command: Command): Promise<void> {
     try {
-      await door().control(this.followed, command);
+      if (!(await control(this.followed, command))) this.output?.complain("");
     } catch (error) {
       const hint = error instanceof Refusal ? error.hint : "";
       const said = error instanceof Refusal ? error.message : this.why("noServer");

@@ -118,7 +118,7 @@ export class Sidebar extends Widget {
   }
 
   private take(rows: Row[]): void {
-    const states = (list: readonly Row[]): string => list.map((row) => `${row.id} ${row.state}`).join();
+    const states = (list: readonly Row[]): string => list.map((row) => `${row.id} ${row.state} ${row.queue?.place}`).join();
     const other = states(rows) !== states(this.rows);
     this.rows = rows;
     this.runs.draw(rows);
@@ -132,7 +132,7 @@ export class Sidebar extends Widget {
   private hands(): Hands {
     const run = (name: string, args: { id?: string } = {}): void => void this.commands.execute(name, args);
     return {
-      open: (id) => run(Names.open, { id }),
+      open: (id) => this.row(id)?.unreadable || run(Names.open, { id }),
       rename: (id) => run(Names.rename, { id }),
       remove: () => run(Names.remove),
       compare: () => run(Names.compare),
@@ -143,9 +143,10 @@ export class Sidebar extends Widget {
   }
 
   private menu(x: number, y: number): void {
+    const [id, ...others] = this.chosen;
+    if (!others.length && this.row(id ?? "")?.unreadable) return; // nothing can be done with it
     const menu = new Menu({ commands: this.commands });
     menu.addClass("nbm-menu");
-    const [id, ...others] = this.chosen;
     const args = id && !others.length ? { id } : {};
     for (const command of MENU) menu.addItem(command ? { command, args } : { type: "separator" });
     menu.aboutToClose.connect(() => void setTimeout(() => menu.dispose(), 1000)); // after what was chosen has run

@@ -8,6 +8,7 @@ import { make } from "../view/dom";
 import { onTheme } from "../view/theme";
 import { fill } from "../words";
 import { labWords } from "../words-lab";
+import { control, nameOf } from "./control";
 import { runsIcon } from "./icons";
 import { lang } from "./settings";
 
@@ -60,15 +61,12 @@ export class RunTab extends Widget {
 
   private async send(command: Command): Promise<void> {
     try {
-      await door().control(this.run, command);
+      if (!(await control(this.run, command))) this.card.complain("");
     } catch (error) {
       this.card.complain(said(error));
     }
   }
 }
-
-/** The name in a run's id. */
-export const nameOf = (id: string): string => id.split("/").slice(1).join("/") || id;
 
 /** What went wrong, in one line. */
 export function said(error: unknown): string {

@@ -1,6 +1,9 @@
 // Runs side by side as pure functions: their curves on one axis, their options in one table. No DOM.
 
-import type { Column, RunState, Split, Splits } from "../state";
+import type { Change, Column, Queue, RunState, Split, Splits } from "../state";
+import type { Lang } from "../words";
+import { labWords } from "../words-lab";
+import { changed } from "./standing";
 
 /** What a comparison needs of a run. */
 export interface Compared {
@@ -9,9 +12,12 @@ export interface Compared {
   model: string;
   data: string;
   state: RunState;
+  why?: string | null;
+  queue?: Queue | null;
   metric: string | null;
   options: Record<string, unknown>;
   series: Record<string, Splits>;
+  changes?: Change[];
 }
 
 /** One line of the table: the values as text, one a run, and whether they are not all the same. */
@@ -57,13 +63,15 @@ export function overlay(runs: readonly Compared[], metric: string, wanted: Split
   return { x, columns, splits };
 }
 
-/** Model, data and every option that some run was given, those that differ first. */
-export function table(runs: readonly Compared[], usual: string): Line[] {
+/** Model, data, every option that some run was given and what was changed on the way; those that differ first. */
+export function table(runs: readonly Compared[], lang: Lang): Line[] {
+  const words = labWords(lang);
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.options)))].sort();
   const lines = [
     line("model", runs.map((run) => run.model)),
     line("data", runs.map((run) => run.data)),
-    ...names.map((name) => line(name, runs.map((run) => (name in run.options ? shown(run.options[name]) : usual)))),
+    ...names.map((name) => line(name, runs.map((run) => (name in run.options ? shown(run.options[name]) : words.usual)))),
+    ...(runs.some((run) => run.changes?.length) ? [line(words.changed, runs.map((run) => changed(run.changes, lang)))] : []),
   ];
   return [...lines.filter((each) => each.differs), ...lines.filter((each) => !each.differs)];
 }

@@ -1,20 +1,21 @@
 // The list of runs as pure functions: what is shown of it, in which order, in which window, and what is chosen. No DOM.
 
-import { count, duration, type RunState } from "../state";
+import { count, duration } from "../state";
 import { fill, type Lang, wordsFor } from "../words";
 import { type LabWords, labWords } from "../words-lab";
-import type { Row } from "./server";
+import type { Row, RowState } from "./server";
+import { standing, stateWord } from "./standing";
 
 export type Order = "newest" | "name" | "best" | "state";
 export const ORDERS: readonly Order[] = ["newest", "name", "best", "state"];
 
 const LOWER = /loss|perplexity|mse|mae|error/; // metrics that are better when they are lower
-const RANK: Record<string, number> = { running: 0, starting: 1, paused: 2, failed: 3, lost: 4, stopped: 5, finished: 6 };
+const RANK = new Map(Object.entries({ running: 0, starting: 1, waiting: 2, paused: 3, failed: 4, lost: 5, stopped: 6, finished: 7 }));
 
 /** Whether every word that was typed stands in the run's name, model, data, title or state. */
 export function matches(row: Row, typed: string, lang: Lang): boolean {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = [row.name, row.model, row.data, row.title, row.state, stateWord(row.state, lang)].join(" ").toLowerCase();
+  const text = [row.name, row.model, row.data, row.title, row.state, told(row, lang)].join(" ").toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
@@ -31,12 +32,11 @@ export function arrange(rows: readonly Row[], typed: string, order: Order, lang:
   return found.sort((a, b) => by[order](a, b) || newest(a, b));
 }
 
-const rank = (row: Row): number => RANK[row.state] ?? Infinity;
+const rank = (row: Row): number => RANK.get(row.state) ?? Infinity;
 
-/** A state in words; one that a newer version wrote stays as it is. */
-export function stateWord(state: RunState, lang: Lang): string {
-  const words: Partial<Record<string, string>> = wordsFor(lang);
-  return words[state] ?? state;
+/** How a run stands, in words; of a folder that cannot be read only that. */
+export function told(row: Row, lang: Lang): string {
+  return row.state === "unreadable" ? labWords(lang).unreadable : standing({ ...row, state: row.state }, lang);
 }
 
 /** Runs of one metric stand together, the best of them first; those without any come last. */
@@ -49,11 +49,13 @@ function better(a: Row, b: Row): number {
 
 export const lowerIsBetter = (metric: string): boolean => LOWER.test(metric);
 
-/** `3 running · 41 in all`. */
+/** `3 running · 2 waiting · 41 in all`. */
 export function tally(rows: readonly Row[], shown: number, words: LabWords): string {
   const running = rows.filter((row) => row.state === "running" || row.state === "starting").length;
+  const waiting = rows.filter((row) => row.state === "waiting").length;
   const all = shown === rows.length ? fill(words.inAll, count(rows.length)) : fill(words.shownOf, count(shown), count(rows.length));
-  return running ? `${fill(words.running, count(running))} · ${all}` : all;
+  const parts = [running ? fill(words.running, count(running)) : "", waiting ? fill(words.waiting, count(waiting)) : "", all];
+  return parts.filter(Boolean).join(" · ");
 }
 
 /** The rows to draw: those in view and a few beyond either end, as [first, end). */
@@ -66,9 +68,11 @@ export function windowOf(top: number, height: number, each: number, count: numbe
 export function clause(row: Row, lang: Lang, now: number): string {
   const [words, lab] = [wordsFor(lang), labWords(lang)];
   if (row.state === "running") return progress(row, lang);
-  if (row.state === "paused" && row.steps) return fill(lab.pausedAt, String(Math.round((100 * row.step) / row.steps)));
-  const said = stateWord(row.state, lang);
-  if (row.state === "failed" && row.error) return row.error;
+  const said = told(row, lang);
+  const plain = said === stateWord(row.state, lang); // no reason is known: how far it came says more
+  if (row.state === "paused" && row.steps && plain) return fill(lab.pausedAt, String(Math.round((100 * row.step) / row.steps)));
+  if (row.state !== "lost" && row.error) return row.error;
+  if (!plain) return said;
   if (row.state === "failed" || row.state === "lost") return row.step ? fill(lab.atStep, said, count(row.step)) : said;
   if (row.state !== "finished" && row.state !== "stopped") return said;
   const took = duration(row.seconds, words);
@@ -95,16 +99,19 @@ export function day(then: number, now: number, lang: Lang): string {
 }
 
 /** What a screen reader says of runs whose state is another than before; a run seen for the first time is no news. */
-export function news(before: ReadonlyMap<string, RunState>, rows: readonly Row[], lang: Lang): string {
+export function news(before: ReadonlyMap<string, RowState>, rows: readonly Row[], lang: Lang): string {
   const changed = rows.filter((row) => before.has(row.id) && before.get(row.id) !== row.state);
-  return changed.map((row) => `${row.name}: ${stateWord(row.state, lang)}`).join(". ");
+  return changed.map((row) => `${row.name}: ${told(row, lang)}`).join(". ");
 }
 
-/** The points of a small curve for an SVG polyline; a gap where there is no number ends one line and begins another. */
-export function spark(curve: readonly (number | null)[], width: number, height: number): string[] {
+/**
+ * The points of a small curve for an SVG polyline; a gap where there is no number ends one line and begins another.
+ * Its foot is the lowest value, unless `floor` is lower.
+ */
+export function spark(curve: readonly (number | null)[], width: number, height: number, floor = Infinity): string[] {
   const known = curve.filter((value): value is number => value !== null && isFinite(value));
   if (known.length < 2) return [];
-  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const [low, high] = [Math.min(floor, ...known), Math.max(...known)];
   const across = width / (curve.length - 1);
   const lines: string[][] = [[]];
   curve.forEach((value, place) => {

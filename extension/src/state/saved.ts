@@ -1,6 +1,7 @@
 // What a notebook file says of a run. Anybody may have written it: every field is looked at, nothing is believed.
 
-import { alive, type Curve, type RunError, type RunState, type Sample, type Snapshot, type Splits, type Value } from "../state";
+import { alive, type Change, type Coming, type Cores, type Curve, type Queue } from "../state";
+import type { RunError, RunState, Sample, Snapshot, Splits, Value } from "../state";
 import type { ServerSnapshot } from "./server";
 
 export const MIME = "application/vnd.nbmodels.run+json";
@@ -12,11 +13,11 @@ export interface Saved {
   samples: Sample[];
 }
 
-const STATES: RunState[] = ["starting", "running", "paused", "finished", "stopped", "failed", "lost"];
+const STATES: RunState[] = ["starting", "waiting", "running", "paused", "finished", "stopped", "failed", "lost"];
 const ID = /^[0-9a-f]{12}\/[\p{L}\p{N}][\p{L}\p{N}\p{M}_.-]{0,63}$/u;
 const PICTURE = /^data:image\/png;base64,[A-Za-z0-9+/=]+$/;
 const COMMAND = /^%bigmodel [^\r\n]+$/; // one may copy it: nothing else gets to the clipboard
-const MOST = { text: 4000, points: 2000, charts: 8, figures: 8, samples: 12, picture: 200_000, caption: 400 };
+const MOST = { text: 4000, points: 2000, charts: 8, figures: 8, samples: 12, picture: 200_000, caption: 400, why: 120, changes: 100, coming: 200, whole: 1e9 };
 
 type Fields = Record<string, unknown>;
 
@@ -68,7 +69,40 @@ function readSnapshot(from: Fields, name: string): Snapshot {
     figures: list(from["figures"], MOST.figures).flatMap(readFigure),
     series: readSeries(from["series"], text(from["metric"])),
     command: COMMAND.test(text(from["command"])) ? text(from["command"]) : "",
+    why: text(from["why"]).slice(0, MOST.why) || null,
+    queue: readQueue(from["queue"]),
+    cores: readCores(from["cores"]),
+    changes: list(from["changes"], MOST.changes).flatMap(readChange),
+    coming: readComing(from["coming"]),
   };
+}
+
+function readQueue(value: unknown): Queue | null {
+  const [place, of] = [whole(fields(value)?.["place"], 1), whole(fields(value)?.["of"], 1)];
+  return place !== null && of !== null && place <= of ? { place, of } : null;
+}
+
+function readCores(value: unknown): Cores | null {
+  const from = fields(value);
+  const [threads, cores, runs] = [whole(from?.["threads"], 1), whole(from?.["cores"], 1), whole(from?.["runs"], 0)];
+  if (threads === null || cores === null || runs === null) return null;
+  return { threads, cores, runs, ...(from?.["busy"] === true && { busy: true }) };
+}
+
+function readChange(value: unknown): Change[] {
+  const from = fields(value);
+  const [step, old, next] = [whole(from?.["step"], 0), positive(from?.["old"]), positive(from?.["new"])];
+  return step !== null && next !== null ? [{ step, old, new: next }] : [];
+}
+
+/** Steps that rise, each with a rate. */
+function readComing(value: unknown): Coming[] {
+  const read: Coming[] = [];
+  for (const point of list(value, MOST.coming)) {
+    const [step, value] = Array.isArray(point) ? [whole(point[0], 0), positive(point[1])] : [null, null];
+    if (step !== null && value !== null && step > (read[read.length - 1]?.[0] ?? -1)) read.push([step, value]);
+  }
+  return read;
 }
 
 function readError(value: unknown): RunError | null {
@@ -127,3 +161,8 @@ const list = (value: unknown, most: number): unknown[] => (Array.isArray(value) 
 const text = (value: unknown): string => (typeof value === "string" ? value.slice(0, MOST.text) : "");
 
 const number = (value: unknown): number | null => (typeof value === "number" && isFinite(value) ? value : null);
+
+const positive = (value: unknown): number | null => (typeof value === "number" && isFinite(value) && value >= 0 ? value : null);
+
+const whole = (value: unknown, least: number): number | null =>
+  typeof value === "number" && Number.isInteger(value) && value >= least && value <= MOST.whole ? value : null;

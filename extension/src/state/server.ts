@@ -1,6 +1,9 @@
 // What the server extension says (nbmodels/server), as types. No code here.
 
-import type { Sample, Snapshot, RunState } from "../state";
+import type { Cores, Queue, RunState, Sample, Snapshot } from "../state";
+
+/** The state of a row: a run's, or that its folder cannot be read. */
+export type RowState = RunState | "unreadable";
 
 /** A run in a list. */
 export interface Row {
@@ -12,7 +15,11 @@ export interface Row {
   model: string;
   data: string;
   title: string;
-  state: RunState;
+  state: RowState;
+  why?: string | null;
+  queue?: Queue | null;
+  cores?: Cores | null;
+  unreadable?: boolean;
   error: string | null;
   epoch: number | null;
   epochs: number | null;

@@ -56,9 +56,18 @@ export function period(asked: unknown): number {
 /** The rows after a message: changed ones replaced, gone ones dropped, the newest first. */
 export function mergeRows(known: readonly Row[], message: Message): Row[] {
   const rows = new Map((message.all ? [] : known).map((row) => [row.id, row]));
-  for (const row of message.runs ?? []) rows.set(row.id, row);
+  for (const row of (message.runs ?? []).map(whole)) rows.set(row.id, row);
   for (const id of message.gone ?? []) rows.delete(id);
   return [...rows.values()].sort((a, b) => (b.started ?? 0) - (a.started ?? 0) || a.name.localeCompare(b.name));
+}
+
+/** A folder that cannot be read has a name and an error; of all else a row has, it has nothing. */
+function whole(row: Row): Row {
+  if (!row.unreadable) return row;
+  const nothing = { epoch: null, epochs: null, steps: null, left: null, seconds: null, started: null, metric: null, best: null, samples_per_second: null };
+  const empty = { place: "", folder: "", path: null, model: "", data: "", title: "", device: "", command: "", curve: [], step: 0 };
+  const { id = `unreadable/${row.name}`, name, error = null } = row as Partial<Row>;
+  return { ...empty, ...nothing, id, name: name ?? id, error, state: "unreadable", unreadable: true };
 }
 
 /** What is known of a run after a message: the newest view and the newest samples, or that there is none. */

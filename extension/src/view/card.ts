@@ -1,14 +1,15 @@
 // The card of one run: head with buttons, progress, figures, charts, samples, foot.
 
-import { alive, clock, commands, done, mayBeLog, progress, rate, readRate, sentence, share } from "../state";
-import type { Command, Sample, Snapshot } from "../state";
+import { alive, clock, commands, done, mayBeLog, sentence, share } from "../state";
+import type { Command, Sample, Snapshot, Verb } from "../state";
+import { progress, sharing, standing } from "../state/standing";
 import { fill, label, type Lang, type Words, wordsFor } from "../words";
 import { Chart, type Look } from "./chart";
 import { copy, make, say } from "./dom";
+import { RateField } from "./rate";
 import { Samples } from "./samples";
 
-type Verb = "pause" | "resume" | "stop";
-const DOING: Record<Verb, keyof Words> = { pause: "pausing", resume: "resuming", stop: "stopping" };
+const DOING: Record<Verb, keyof Words> = { first: "moving", pause: "pausing", resume: "resuming", stop: "stopping" };
 let cards = 0;
 
 export class Card {
@@ -33,8 +34,7 @@ export class Card {
   private readonly legend = make("div", "nbm-legend");
   private readonly logToggle: HTMLButtonElement;
   private readonly smoothToggle: HTMLButtonElement;
-  private readonly rateLabel = make("label", "nbm-rate-label");
-  private readonly rateInput: HTMLInputElement;
+  private readonly rate: RateField;
   private readonly note = make("span", "nbm-note", "", { role: "status" });
   private readonly device = make("span", "");
   private readonly copyButton: HTMLButtonElement;
@@ -50,7 +50,7 @@ export class Card {
     this.samples = new Samples(this.words);
     this.logToggle = this.toggle("log", this.words.logScale);
     this.smoothToggle = this.toggle("smooth", this.words.smooth);
-    this.rateInput = make("input", "nbm-rate", "", { type: "text", inputmode: "decimal", spellcheck: "false", autocomplete: "off" });
+    this.rate = new RateField(this.words, (value) => this.sendRate(value), () => this.complain(""));
     this.copyButton = make("button", "nbm-link", this.words.copy, { type: "button" });
     this.build();
     this.listen();
@@ -63,7 +63,7 @@ export class Card {
     this.element.dataset["state"] = view.state;
     say(this.name, view.name);
     say(this.title, view.title);
-    if (this.pending && (done(this.pending, view.state) || before?.state !== view.state)) this.pending = null;
+    if (this.pending && (done(this.pending, view) || before?.state !== view.state)) this.pending = null;
     this.drawButtons(view);
     this.drawProgress(view);
     if (JSON.stringify(before?.error) !== JSON.stringify(view.error)) this.drawError(view);
@@ -94,7 +94,7 @@ export class Card {
     this.silent = silent && alive(this.view.state);
     this.element.classList.toggle("nbm-silent", this.silent);
     say(this.note, this.silent ? fill(this.words.silent, this.view.name) : "");
-    this.rateInput.disabled = this.silent || !alive(this.view.state);
+    this.rate.enable(!this.silent && alive(this.view.state));
     for (const button of this.buttons.querySelectorAll("button")) button.disabled = this.silent;
   }
 
@@ -122,35 +122,23 @@ export class Card {
     toggles.append(this.logToggle, this.smoothToggle);
     this.legend.append(keys, toggles);
     const foot = make("footer", "nbm-foot");
-    this.rateLabel.append(this.words.learningRate, this.rateInput);
     const left = make("span", "nbm-foot-left");
-    left.append(this.rateLabel, this.note);
+    left.append(this.rate.element, this.note);
     const right = make("span", "nbm-foot-right");
     right.append(this.device, this.copyButton);
-    foot.append(left, right);
+    foot.append(left, right, this.rate.rule);
     this.error.hidden = true;
     this.samples.element.hidden = true;
     this.element.append(head, this.bar, line, this.heard, this.error, this.figures, this.grid, this.legend, this.samples.element, foot);
   }
 
   private listen(): void {
-    this.rateInput.addEventListener("keydown", (event) => {
-      if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // the notebook has keys of its own
-      if (event.key === "Enter") this.sendRate();
-      if (event.key === "Escape") {
-        this.rateInput.value = rate(this.view?.lr ?? null);
-        this.rateInput.blur();
-      }
-    });
-    this.rateInput.addEventListener("blur", () => this.complain(""));
     this.copyButton.addEventListener("click", () => {
       void copy(this.view?.command ?? "").then(() => this.flash(this.copyButton, this.words.copied, this.words.copy));
     });
   }
 
-  private sendRate(): void {
-    const value = readRate(this.rateInput.value);
-    this.rateInput.setAttribute("aria-invalid", String(value === null));
+  private sendRate(value: number | null): void {
     say(this.note, value === null ? this.words.positive : this.words.applied);
     if (value !== null) this.send({ do: "lr", value });
   }
@@ -171,7 +159,7 @@ export class Card {
   }
 
   private drawButtons(view: Snapshot): void {
-    const wanted = commands(view.state);
+    const wanted = commands(view);
     const key = wanted.join() + (this.pending ?? "");
     if (this.buttons.dataset["key"] === key) return;
     this.buttons.dataset["key"] = key;
@@ -199,13 +187,13 @@ export class Card {
     const part = share(view);
     this.fill.style.width = `${(part * 100).toFixed(2)}%`;
     this.bar.setAttribute("aria-valuenow", String(Math.round(part * 100)));
-    const text = progress(view, this.words);
+    const text = progress(view, this.lang);
     this.bar.setAttribute("aria-valuetext", text);
     this.bar.setAttribute("aria-label", view.name);
     say(this.where, text);
     say(this.clock, clock(view, this.words));
     // Spoken once an epoch and at each change of state, not five times a second.
-    say(this.heard, `${view.name}: ${this.words[view.state] ?? view.state}, ${fill(this.words.atEpoch, String(view.epoch ?? 0))}`);
+    say(this.heard, `${view.name}: ${standing(view, this.lang)}, ${fill(this.words.atEpoch, String(view.epoch ?? 0))}`);
   }
 
   private drawError(view: Snapshot): void {
@@ -248,10 +236,9 @@ export class Card {
   }
 
   private drawFoot(view: Snapshot): void {
-    say(this.device, view.device);
+    say(this.device, [view.device, sharing(view.state, view.cores, this.lang)].filter(Boolean).join(" · "));
     this.copyButton.title = view.command;
     this.copyButton.hidden = !view.command;
-    this.rateInput.disabled = this.rateLabel.hidden = !alive(view.state);
-    if (this.rateInput !== this.rateInput.ownerDocument.activeElement) this.rateInput.value = rate(view.lr);
+    this.rate.draw(view);
   }
 }

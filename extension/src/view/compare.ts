@@ -2,7 +2,8 @@
 
 import { figure, type Split } from "../state";
 import { best, type Compared, metrics, table } from "../state/comparison";
-import { lowerIsBetter, stateWord } from "../state/list";
+import { lowerIsBetter } from "../state/list";
+import { standing } from "../state/standing";
 import { fill, label, type Lang, wordsFor } from "../words";
 import { type LabWords, labWords } from "../words-lab";
 import { make, say } from "./dom";
@@ -81,7 +82,7 @@ export class Comparison {
   }
 
   private drawLegend(): void {
-    const key = this.runs.map((run) => `${run.id} ${run.state}`).join();
+    const key = this.runs.map((run) => `${run.id} ${standing(run, this.lang)}`).join();
     if (this.legend.dataset["key"] === key) return;
     this.legend.dataset["key"] = key;
     this.legend.replaceChildren(
@@ -89,7 +90,7 @@ export class Comparison {
         const item = make("li", "");
         const name = make("button", "nbm-link", run.name, { type: "button" });
         name.addEventListener("click", () => this.open(run.id));
-        item.append(sample(place), name, make("span", "nbm-muted", stateWord(run.state, this.lang)));
+        item.append(sample(place), name, make("span", "nbm-muted", standing(run, this.lang)));
         return item;
       }),
     );
@@ -110,7 +111,7 @@ export class Comparison {
   }
 
   private drawTable(anew: boolean): void {
-    const lines = table(this.runs, this.lab.usual).filter((line) => line.differs || !this.few.checked);
+    const lines = table(this.runs, this.lang).filter((line) => line.differs || !this.few.checked);
     const results = this.results();
     const key = JSON.stringify([this.runs.map((run) => run.name), lines, results]);
     if (key === this.drawnTable && !anew) return;

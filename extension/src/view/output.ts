@@ -51,6 +51,5 @@ export class Output {
     this.line.hidden = !why;
     this.element.classList.toggle("nbm-silent", still);
     this.element.toggleAttribute("data-still", still);
-    for (const part of this.element.querySelectorAll<HTMLElement>(".nbm-buttons, .nbm-rate-label")) part.hidden = still;
   }
 }

@@ -82,10 +82,10 @@ export class Plot {
   }
 }
 
-/** The value of a curve at a place of the axis, or the last one before it. */
+/** The value of a curve at a place of the axis, or at its last point before it; `—` where that is no number. */
 export function near(self: uPlot, column: number, index: number): string {
   const data = self.data[column] ?? [];
-  for (let back = index; back >= 0; back--) if (data[back] != null) return figure(data[back]);
+  for (let back = index; back >= 0; back--) if (data[back] !== undefined) return figure(data[back]);
   return "—";
 }
 

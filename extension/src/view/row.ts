@@ -1,7 +1,7 @@
 // One run of the list: state, name, what is trained on what, a small curve, the best figure, what is left of it.
 
 import { figure } from "../state";
-import { clause, stateWord } from "../state/list";
+import { clause, told } from "../state/list";
 import type { Row } from "../state/server";
 import { fill, label, type Lang } from "../words";
 import { labWords } from "../words-lab";
@@ -43,22 +43,25 @@ export class RowView {
     if (row === this.row) return;
     this.row = row;
     const lab = labWords(this.lang);
-    const what = `${row.model} · ${row.data}`;
+    const what = [row.model, row.data].filter(Boolean).join(" · ");
     const when = clause(row, this.lang, now);
     const metric = label((row.metric ?? "").replace(/_/g, " "), this.lang);
     this.element.dataset["state"] = row.state;
     this.mark.draw(row.state);
     say(this.name, row.name);
     say(this.what, what);
-    say(this.best, figure(row.best));
+    say(this.best, row.unreadable ? "" : figure(row.best));
+    this.more.hidden = row.unreadable === true;
     say(this.clause, when);
     this.spark.draw(row.curve);
     this.best.title = row.best === null ? "" : fill(lab.bestOf, metric, figure(row.best));
     this.clause.title = when;
-    this.name.title = this.what.title = `${row.name}\n${what}\n${row.folder}`;
+    this.name.title = this.what.title = [row.name, what, row.folder].filter(Boolean).join("\n");
     this.more.setAttribute("aria-label", fill(lab.more, row.name));
-    const told = fill(lab.rowLabel, row.name, stateWord(row.state, this.lang), row.model, row.data, when);
-    this.element.setAttribute("aria-label", row.best === null ? told : told + lab.comma + this.best.title);
+    const said = told(row, this.lang);
+    const whole = fill(lab.rowLabel, row.name, said, row.model, row.data, when);
+    const parts = row.unreadable ? [row.name, said, row.error] : [whole, this.best.title];
+    this.element.setAttribute("aria-label", parts.filter(Boolean).join(lab.comma));
   }
 
   /** Puts the row in its place and says whether it is chosen and under the cursor. */

@@ -1,8 +1,7 @@
 // The list of runs: head, filter, order, and a grid that draws only the rows in view, each patched in place.
 
-import type { RunState } from "../state";
 import { arrange, type Choice, news, NOTHING, only, type Order, ORDERS, pruned, reached, step, tally, toggled, windowOf } from "../state/list";
-import type { Row } from "../state/server";
+import type { Row, RowState } from "../state/server";
 import { fill, type Lang } from "../words";
 import { type LabWords, labWords } from "../words-lab";
 import { make, say } from "./dom";
@@ -37,7 +36,7 @@ export class Runs {
   private readonly heard = make("span", "nbm-hidden", "", { "aria-live": "polite" });
   private readonly views = new Map<string, RowView>();
   private readonly watcher = new ResizeObserver(() => this.schedule());
-  private states = new Map<string, RunState>();
+  private states = new Map<string, RowState>();
   private all: Row[] | null = null;
   private shown: Row[] = [];
   private frame = 0;

@@ -1,6 +1,6 @@
 // What the model made, through the epochs: pictures in a strip, texts side by side.
 
-import { type Sample } from "../state";
+import { count, type Sample } from "../state";
 import { fill, type Words } from "../words";
 import { make } from "./dom";
 
@@ -24,7 +24,8 @@ export class Samples {
 
   private one(sample: Sample): HTMLElement {
     const figure = make("figure", "nbm-sample");
-    const caption = fill(this.words.atEpoch, String(sample.epoch ?? ""));
+    const { epoch, step } = sample;
+    const caption = epoch !== null ? fill(this.words.atEpoch, String(epoch)) : step !== null ? fill(this.words.atStep, count(step)) : "";
     // Only pictures that came with the snapshot: nothing is fetched.
     if (sample.src?.startsWith("data:image/")) figure.append(make("img", "", "", { src: sample.src, alt: [this.words.samples, caption, sample.caption].filter(Boolean).join(", ") }));
     else figure.append(make("pre", "", sample.text ?? "", { tabindex: "0" }));

@@ -1,7 +1,7 @@
 // The two drawings of a row: its state as a shape, its best metric's way as a small curve. Both are told in words beside them.
 
 import { spark } from "../state/list";
-import type { RunState } from "../state";
+import type { RowState } from "../state/server";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 46; // pixels
@@ -9,15 +9,16 @@ const HEIGHT = 18;
 
 // Each state has a shape of its own: nobody has to tell green from red.
 const UNKNOWN = "M3 6h6";
-const SHAPES: Partial<Record<string, string>> = {
+const SHAPES = new Map(Object.entries({
   starting: "M6 2.5a3.5 3.5 0 1 0 .01 0z",
+  waiting: "M2.5 6h.01M6 6h.01M9.5 6h.01",
   running: "M6 1.5a4.5 4.5 0 1 0 .01 0z",
   paused: "M3 2v8M9 2v8",
   finished: "M1.5 6.5l3 3 6-7",
   stopped: "M2.5 2.5h7v7h-7z",
   failed: "M2.5 2.5l7 7M9.5 2.5l-7 7",
   lost: "M6 1.5l5 9H1z",
-};
+}));
 
 function draw(name: string, width: number, height: number): SVGSVGElement {
   const drawing = document.createElementNS(SVG, "svg");
@@ -38,9 +39,9 @@ export class Mark {
     this.element.append(this.path);
   }
 
-  draw(state: RunState): void {
+  draw(state: RowState): void {
     this.element.dataset["state"] = state;
-    this.path.setAttribute("d", SHAPES[state] ?? UNKNOWN);
+    this.path.setAttribute("d", SHAPES.get(state) ?? UNKNOWN);
   }
 }
 
@@ -53,13 +54,15 @@ export function arrows(): SVGSVGElement {
   return drawing;
 }
 
-/** A curve without axes. */
+/** A curve without axes, from its lowest value up, or from `floor`. */
 export class Spark {
   readonly element = draw("nbm-spark", WIDTH, HEIGHT);
   private drawn = "";
 
+  constructor(private readonly floor = Infinity) {}
+
   draw(curve: readonly (number | null)[]): void {
-    const lines = spark(curve, WIDTH - 3, HEIGHT - 4);
+    const lines = spark(curve, WIDTH - 3, HEIGHT - 4, this.floor);
     const key = lines.join(";");
     if (key === this.drawn) return;
     this.drawn = key;
