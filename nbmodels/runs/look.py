@@ -20,12 +20,13 @@ class Look:
 
     Attributes:
         batch: The first batch of the validation.
+        graph_done: Whether the graph was tried.
     """
 
     def __init__(self, folder: RunFolder, facts: Facts, randomness: Randomness) -> None:
         self.folder, self.facts, self.randomness = folder, facts, randomness
         self.batch: Any = None
-        self._graph_done = self._failed = False
+        self.graph_done = self._failed = False
 
     def samples(self, trainer: L.Trainer, module: L.LightningModule, epoch: int, own: bool) -> None:
         """Write what the module shows of this epoch; a user's module that cannot is no worse for it."""
@@ -47,9 +48,9 @@ class Look:
 
     def graph(self, trainer: L.Trainer, module: L.LightningModule, own: bool) -> None:
         """The graph, once, where it can be traced; a user's module only where it gives an example for it."""
-        if self._graph_done:
+        if self.graph_done:
             return
-        self._graph_done = True
+        self.graph_done = True
         example = module.example_input_array
         if example is None and not own:
             x = first_tensor(self.batch)

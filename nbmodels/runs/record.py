@@ -65,6 +65,7 @@ class Recorder(L.Callback):
             "window": self.window.state_dict(),
             "open": time.monotonic() - self._last,
             "metrics": dict(self.metrics),
+            "graph": self._look.graph_done,
         }
         if self._own:
             waiting = not module.automatic_optimization or trainer.fit_loop._should_accumulate()
@@ -78,6 +79,7 @@ class Recorder(L.Callback):
         self._seconds, self._train_seconds = state["seconds"], state["train_seconds"]
         if "window" in state:
             self.window.load_state_dict(state["window"])
+            self._look.graph_done = state["graph"]
             self.pulse.tell(metrics=state["metrics"])
 
     @property
