@@ -47,7 +47,7 @@ class Module(L.LightningModule):
         self.scheduler, self.automatic_optimization = scheduler, not manual
 
     def training_step(self, batch: Any, number: int) -> Any:
-        loss = self.layers(batch[0]).square().mean()
+        loss = self.layers(batch[0]).tanh().mean()
         if not self.automatic_optimization:
             optimizer = self.optimizers()
             optimizer.zero_grad()
