@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Any
 
-from nbmodels.runs.json_file import encode, rows
+from nbmodels.runs.json_file import encode
+from nbmodels.runs.reading import read_bytes, rows
+from nbmodels.runs.typed import count, metric, record, text
 
 MOST = 200_000  # bytes at the end of the file that are read
 KEPT = 1000  # changes that are given
+CHANGE = record({"step": count, "time": count, "option": text, "old": metric, "new": metric})
 
 
 def append(path: Path, step: int, option: str, old: float | None, new: float) -> None:
-    """Write down a change: `step` is the first with the new value."""
+    """Write down a change: `step` is the number of steps that were done with the old value."""
     row = {"step": step, "time": time.time(), "option": option, "old": old, "new": new}
     with path.open("ab") as file:
         file.write(encode(row) + b"\n")
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The changes, oldest first; a line that is none of ours is left out."""
+def read(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The changes, oldest first: {step, time, option, old, new}; a line that is none of ours is left out."""
     try:
-        if not path.is_file():
-            return []
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - MOST))
-            content = file.read(MOST)
+        lines = read_bytes(folder, name, most=MOST, tail=True)
     except OSError:
         return []
-    if size > MOST:
-        content = content[content.find(b"\n") + 1 :]
-    return [row for row in rows(content) if _whole(row)][-KEPT:]
-
-
-def _whole(row: dict[str, Any]) -> bool:
-    step, new, old = row.get("step"), row.get("new"), row.get("old")
-    return (
-        isinstance(step, int)
-        and not isinstance(step, bool)
-        and 0 <= step < 2**53
-        and isinstance(row.get("option"), str)
-        and _number(new)
-        and (old is None or _number(old))
-    )
-
-
-def _number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e300 and math.isfinite(value)
+    made = [CHANGE(row) for row in rows(lines)]
+    return [{"old": None, **row} for row in made if row.keys() >= {"step", "option", "new"} and row["new"] is not None][
+        -KEPT:
+    ]

@@ -188,6 +188,7 @@ def quiet() -> None:
         ".*GPU available but not used.*",
         ".*isinstance.*LeafSpec.*",
         ".*smaller than the logging interval.*",
+        ".*your dataloader is not resumable.*",  # runs/loader_state.py brings it to where it stood
         ".*in eval mode at the start of training.*",  # what is frozen on purpose
     ):
         warnings.filterwarnings("ignore", message)

@@ -149,7 +149,7 @@ class RunFolder:
 
     def changes(self) -> list[dict[str, Any]]:
         """What was changed while the run went on, oldest first: {step, time, option, old, new}; the newest thousand."""
-        return changes.read(self.file(CHANGES))
+        return changes.read(self.path, CHANGES)
 
     def samples(self) -> list[dict[str, Any]]:
         """What the model made: {step, epoch, file: Path}, oldest first."""

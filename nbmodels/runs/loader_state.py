@@ -73,7 +73,8 @@ class LoaderState:
             iter(fetcher)
 
     def _replay(self, loop: Any, fetcher: Any, begun: dict[str, Any], seen: int) -> None:
-        print(f"The data loader keeps no state: {seen:,} batches of this epoch are fetched again and passed over.")
+        count = "1 batch" if seen == 1 else f"{seen:,} batches"
+        print(f"The data loader keeps no state: {count} of this epoch fetched again and passed over.")
         self._begun = begun
         if begun["loaders"]:
             loop._combined_loader._load_state_dicts(copy.deepcopy(begun["loaders"]))

@@ -131,7 +131,7 @@ class Run:
         return self
 
     def set_lr(self, rate: float) -> Run:
-        """Change the learning rate from the next step on; the rest of the schedule moves with it."""
+        """The rate from the next step on; what is left of the schedule falls from it and never rises above it."""
         if not 0 < rate < float("inf"):
             raise RunError(f"A learning rate is a number above 0, not {rate}")
         self._ask(lr=rate)

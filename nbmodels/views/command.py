@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -40,9 +40,15 @@ def chosen(spec: Spec) -> dict[str, Any]:
     return {**spec.model_options, **spec.data_options, **extra, **changed}
 
 
-def of(spec: Spec) -> str:
-    """The line that trains this run again."""
-    return line(spec.model, spec.data, chosen(spec))
+def now(spec: Spec, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The options of a run as they are now: `chosen`, with what was changed while it went on."""
+    known = {each.name for each in fields(Training)}
+    return {**chosen(spec), **{each["option"]: each["new"] for each in changes if each["option"] in known}}
+
+
+def of(spec: Spec, changes: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The line that trains this run again, as it was trained last."""
+    return line(spec.model, spec.data, now(spec, changes))
 
 
 def _recipe(spec: Spec) -> dict[str, Any]:

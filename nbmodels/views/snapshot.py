@@ -23,6 +23,8 @@ CHARTS = 4
 SAMPLES = 6  # of all epochs: the first, the last, and between them
 PICTURE = 60_000  # bytes of one strip; a larger one is left in the folder
 TEXT = 600  # characters of one text
+CHANGES = 20  # of the learning rate: the newest
+COMING = 40  # points of the rate still to come
 CAPTION = 400  # characters of what was asked for
 WHY = 120  # characters of a reason
 MOST = 10**9  # of cores, runs and places: more is a mistake
@@ -39,19 +41,22 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
     Returns:
         id, name, title, model, data, started, state (`lost` included), why, queue, cores, error, epoch (from 1),
         epochs, step, steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples,
-        options, command, folder, version.
+        options, command, folder, version, changes ({step, old, new} of the learning rate), coming ([step, rate], …).
     """
     readings = readings or Readings(folder)
     readings.read()
     status, spec = folder.status(), _spec(folder)
     state = folder.state(status)
-    metric = _metric(spec, readings)
+    metric, changes = _metric(spec, readings), folder.changes()
+    rates = [each for each in changes if each["option"] == "lr"]
     return {
         "id": f"{place_id(folder.path.parent)}/{folder.name}",
         "name": folder.name,
         "folder": _place(folder.path),
         "started": plain(status.get("started")),
-        **_asked(spec, folder.name),
+        **_asked(spec, folder.name, changes),
+        "changes": [{key: each[key] for key in ("step", "old", "new")} for each in rates[-CHANGES:]],
+        "coming": _coming(status.get("coming")),
         "state": state,
         "error": trouble(state, status, folder.name),
         **standing(state, status),
@@ -76,15 +81,25 @@ def _spec(folder: RunFolder) -> Spec | None:
         return None
 
 
-def _asked(spec: Spec | None, name: str) -> dict[str, Any]:
+def _coming(rates: Any) -> list[list[float]]:
+    """[[step, rate], …] of the learning rate still to come; what is none of these is left out."""
+    found: list[Any] = [plain(pair) for pair in rates] if isinstance(rates, list) and len(rates) <= COMING else []
+    return [pair for pair in found if isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _asked(spec: Spec | None, name: str, changes: list[dict[str, Any]]) -> dict[str, Any]:
     if spec is None:
         return {"title": name, "model": "", "data": "", "options": {}, "command": ""}
     return {
         "title": spec.title,
         "model": spec.model.removeprefix(NOTEBOOK),
         "data": spec.data.removeprefix(NOTEBOOK),
-        "options": plain(command.chosen(spec)),
-        "command": command.of(spec),
+        "options": plain(command.now(spec, changes)),
+        "command": command.of(spec, changes),
     }
 
 
