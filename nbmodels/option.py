@@ -24,7 +24,8 @@ class Option:
     """One option: `--name value` in a line, `name=value` in Python, `name: value` in YAML.
 
     `low` and `high` bound a number (or each number of a tuple); `low_open` and `high_open` say that the bound
-    itself is out. `default` is REQUIRED where there is none; a None default means "the model's own" or "all".
+    itself is out; `alone` says that any value inside goes with all else. `default` is REQUIRED where there is none; a
+    None default means "the model's own" or "all".
     """
 
     name: str
@@ -35,6 +36,7 @@ class Option:
     high: float | None = None
     low_open: bool = False
     high_open: bool = False
+    alone: bool = False
 
     @property
     def flag(self) -> str:
@@ -102,6 +104,8 @@ class Option:
     def _likely(self, value: Any, found: Any) -> Iterator[Any]:
         if self.choices and (close := nearest(str(value), [str(word) for word in self.choices])):
             yield close
+        if self.alone and isinstance(found, (int, float)):
+            yield from self._passed(found)
         if not self.required and self.default is not None:
             yield self.default  # it goes with the other defaults, which a number near the refused one may not
         yield from self.choices
@@ -114,7 +118,7 @@ class Option:
         """Numbers to try: the bound that was passed, those that most models can be built with, those inside bounds."""
         low, high = self.low, self.high
         if isinstance(found, (int, float)):
-            yield from (end for end in (low, high) if end is not None and (found < end) == (end == low))
+            yield from self._passed(found)
         whole = isinstance(found, int) or int in values.arms(self.type) or values.item(self.type) is int
         yield from (1, 2) if whole else (0.1, 0.5, 1.0)
         ends = [end for end in (low, high) if end is not None]
@@ -123,6 +127,12 @@ class Option:
             yield from (math.floor(end), math.ceil(end), math.floor(end) - 1, math.ceil(end) + 1)
             for away in (1, 0.1, abs(end) / 10, 1e-3, 1e-9):
                 yield from (end + away, end - away)
+
+    def _passed(self, found: float) -> Iterator[float]:
+        """The bound that a refused number has passed, as a number of its kind."""
+        for end in (self.low, self.high):
+            if end is not None and (found < end) == (end == self.low):
+                yield int(end) if isinstance(found, int) and end == int(end) else end
 
     def _works(self, value: Any) -> bool:
         """Whether it takes the value, as it is and as it would be typed."""

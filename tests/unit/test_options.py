@@ -215,7 +215,7 @@ def test_an_error_is_spelled_as_it_was_typed() -> None:
     with pytest.raises(InputError) as error:
         epochs.read("three")
     assert str(error.value) == "--epochs takes a whole number of at least 1, not 'three'. Type: --epochs 3"
-    with pytest.raises(InputError, match="epochs takes .*, not 0. Type: epochs=3"):
+    with pytest.raises(InputError, match="epochs takes .*, not 0. Type: epochs=1"):
         epochs.check(0)
     channels = make("channels", tuple[int, ...], (32, 64), "Each at least 1.")
     with pytest.raises(InputError, match="Type: channels: 32,64"):
