@@ -10,12 +10,11 @@ from typing import Any
 
 from nbmodels.data import DATA
 from nbmodels.data.facts import WRITTEN
+from nbmodels.data.streams import streams
 from nbmodels.errors import DataError, InputError, UnknownName, nearest
 from nbmodels.models import MODELS
 from nbmodels.options import Description, read_live, read_source
 from nbmodels.spec import NOTEBOOK
-
-_STREAMS = ("Dataset", "DataLoader", "LightningDataModule")  # what is not in memory whole
 
 
 @dataclass(frozen=True)
@@ -128,12 +127,6 @@ def own_data(obj: Any) -> Description:
     if not streams(obj):
         return described
     return dataclasses.replace(described, options=tuple(described[name] for name in ("val", "test")))
-
-
-def streams(obj: Any) -> bool:
-    """Whether torch or Lightning reads it batch by batch."""
-    parts = obj if isinstance(obj, (tuple, list)) and len(obj) <= 3 else (obj,)
-    return any(base.__name__ in _STREAMS for part in parts for base in type(part).__mro__)
 
 
 def look(data: Thing, target: str | None = None, task: str | None = None) -> Thing:

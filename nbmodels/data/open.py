@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbmodels.data import DATA
+from nbmodels.data.streams import streams
 from nbmodels.errors import DataError, InputError, UnknownName
 from nbmodels.spec import NOTEBOOK
 
@@ -123,6 +124,4 @@ def _is_arrays(obj: Any) -> bool:
     """Whether an object is in memory whole: anything but what torch or Lightning streams from."""
     if obj is None:
         raise DataError("The notebook's variable holds None", "Give it data first.")
-    streams = {"Dataset", "DataLoader", "LightningDataModule"}
-    parts = obj if isinstance(obj, (tuple, list)) and 0 < len(obj) <= 3 else (obj,)
-    return not any(base.__name__ in streams for part in parts for base in type(part).__mro__)
+    return not streams(obj)

@@ -13,6 +13,7 @@ import lightning.pytorch as L
 import torch
 
 from nbmodels.data.facts import Facts
+from nbmodels.data.loaders import check_pairs
 from nbmodels.data.open import open_data
 from nbmodels.errors import InputError
 from nbmodels.runs import checkpoint, rewind
@@ -51,6 +52,8 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
         L.seed_everything(spec.training.seed, workers=True, verbose=False)
     model = build_model(spec, data.facts, objects, resume)  # type: ignore[attr-defined]
     checkpoint.check_hyperparameters(model)
+    if checkpoint.ours(model):
+        check_pairs(data.facts, not spec.model.startswith(NOTEBOOK))  # type: ignore[attr-defined]
     if spec.start and not resume:
         start_from(model, spec, data.facts, objects, folder.path.parent)  # type: ignore[attr-defined]
     training = settle(spec.training)

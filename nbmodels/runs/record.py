@@ -15,13 +15,14 @@ import lightning.pytorch as L
 import torch
 
 from nbmodels.data.facts import Facts
+from nbmodels.data.first_tensor import size
 from nbmodels.runs import learning_rate, module_state, results, rewind
 from nbmodels.runs.checkpoint import Randomness, ours
 from nbmodels.runs.disk import Disk
 from nbmodels.runs.event_files import Board
 from nbmodels.runs.folder import METRICS, RunFolder
 from nbmodels.runs.json_file import encode, finite
-from nbmodels.runs.look import Look, size
+from nbmodels.runs.look import Look
 from nbmodels.runs.pulse import PERIOD, Pulse
 from nbmodels.runs.window import Window
 

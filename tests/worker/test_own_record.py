@@ -7,14 +7,15 @@ import json
 import math
 import random
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
+import own_modules
 import pytest
 import torch
+from forked import Workers
 from lightning.pytorch.loggers import CSVLogger
 
 from nbmodels.runs import folder as folders
@@ -22,12 +23,8 @@ from nbmodels.runs.folder import RunFolder
 from nbmodels.runs.launch import pickled
 from nbmodels.spec import Spec, Training
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-import own_modules  # noqa: E402
-from forked import Workers  # noqa: E402
-
 EPOCHS = 3
+GIVEN = ("train_dataloaders", "val_dataloaders")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,17 +37,22 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def reference(name: str, place: Path) -> list[dict[str, Any]]:
     """The rows of Lightning's own logger in a script of the user's."""
+    return reference_of(own_modules.MODULES[name], own_modules.data(name), place, name)
+
+
+def reference_of(module: Any, data: Any, place: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of Lightning's own logger for a module's class and its loaders, or a data module."""
     logger = CSVLogger(place / "csv", name=name)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        train, val = own_modules.data(name)
-        L.seed_everything(0, verbose=False)
+        L.seed_everything(0, workers=True, verbose=False)
         trainer = L.Trainer(
             max_epochs=EPOCHS, logger=logger, log_every_n_steps=1, accelerator="cpu", enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
         )  # fmt: skip
-        trainer.fit(own_modules.MODULES[name](), train, val)
+        given = {"datamodule": data} if isinstance(data, L.LightningDataModule) else dict(zip(GIVEN, data, strict=True))
+        trainer.fit(module(), **given)
     finally:
         torch.set_num_threads(threads)
     with Path(logger.log_dir, "metrics.csv").open(newline="") as file:
