@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbmodels.errors import BigModelError
-from nbmodels.runs import folder as folders
-from nbmodels.runs.folder import RunFolder
+from nbmodels.runs.run_folder import NAME, SPEC, RunFolder
 
 NAMED = 5  # folders named in the one line
 SAID = 160  # characters of what is wrong with one
@@ -61,7 +60,7 @@ def listed(root: Path) -> Listing:
 def _stamp(path: Path) -> tuple[int, ...] | None:
     """When its spec.yaml was written, and which file that is; None for a folder without one."""
     try:
-        seen = path.joinpath(folders.SPEC).lstat()
+        seen = path.joinpath(SPEC).lstat()
     except (OSError, ValueError):
         return None
     return seen.st_mtime_ns, seen.st_size, seen.st_ino, stat.S_IFMT(seen.st_mode)
@@ -69,7 +68,7 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 
 def _wrong(path: Path, seen: tuple[int, ...]) -> str:
     """What makes it no run; empty where it is one. A file that was looked at before is not read again."""
-    if not folders.NAME.fullmatch(path.name) or path.name.endswith("."):
+    if not NAME.fullmatch(path.name) or path.name.endswith("."):
         return "no run can be named so"
     known = _verdicts.get(path)
     if known is None or known[0] != seen:

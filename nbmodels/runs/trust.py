@@ -21,7 +21,7 @@ from platformdirs import user_state_path
 
 from nbmodels.errors import RunError
 from nbmodels.runs import reading
-from nbmodels.runs.folder import OBJECTS, RunFolder
+from nbmodels.runs.run_folder import OBJECTS, RunFolder
 from nbmodels.spec import NOTEBOOK, Spec
 
 SIGNATURE = "objects.sig"  # 64 hexadecimal digits
