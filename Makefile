@@ -27,10 +27,11 @@ demo: setup ## train the CNN in the quickstart, print its accuracy, write the no
 lab: setup ## open JupyterLab on the quickstart
 	$(BIN)/jupyter lab $(QUICKSTART)
 
-check: setup ## lint, format, types
+check: setup ## lint, format, types, known holes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/audit.py
 
 test: setup ## every test there is; Debian's packages too where apt and root are there
 	$(PYTHON) scripts/debian.py

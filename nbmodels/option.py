@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +24,8 @@ class Option:
     """One option: `--name value` in a line, `name=value` in Python, `name: value` in YAML.
 
     `low` and `high` bound a number (or each number of a tuple); `low_open` and `high_open` say that the bound
-    itself is out. `default` is REQUIRED where there is none; a None default means "the model's own" or "all".
+    itself is out; `alone` says that any value inside goes with all else. `default` is REQUIRED where there is none; a
+    None default means "the model's own" or "all".
     """
 
     name: str
@@ -33,6 +36,7 @@ class Option:
     high: float | None = None
     low_open: bool = False
     high_open: bool = False
+    alone: bool = False
 
     @property
     def flag(self) -> str:
@@ -86,23 +90,65 @@ class Option:
             found = values.convert(value, self.type)
         except ValueError:
             self._refuse(value, None, style)
-        for number in found if isinstance(found, (tuple, list)) else (found,):
-            if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._inside(number):
-                self._refuse(value, found, style)
+        if not self._fits(found):
+            self._refuse(value, found, style)
         return found
 
     def example(self, value: Any = None, found: Any = None) -> Any:
-        """A value that it takes, as near as can be to one that it refused."""
+        """A value that it takes: the word most like a refused one, else its default, else one near a refused number."""
+        for likely in self._likely(value, found):
+            if self._works(likely):
+                return likely
+        return self.name.upper()  # a type of the user's own that no plain value is known of
+
+    def _likely(self, value: Any, found: Any) -> Iterator[Any]:
         if self.choices and (close := nearest(str(value), [str(word) for word in self.choices])):
-            return close
-        if isinstance(found, (int, float)):
-            if self.low is not None and found < self.low and not self.low_open:
-                return _like(self.low, found)
-            if self.high is not None and found > self.high and not self.high_open:
-                return _like(self.high, found)
+            yield close
+        if self.alone and isinstance(found, (int, float)):
+            yield from self._passed(found)
         if not self.required and self.default is not None:
-            return self.default
-        return self.choices[0] if self.choices else self._invent()
+            yield self.default  # it goes with the other defaults, which a number near the refused one may not
+        yield from self.choices
+        for number in self._numbers(found):
+            yield number
+            yield values.repeated(number, self.type)
+        yield from ("true", self.name.upper(), {}, [], (), None)
+
+    def _numbers(self, found: Any) -> Iterator[float]:
+        """Numbers to try: the bound that was passed, those that most models can be built with, those inside bounds."""
+        low, high = self.low, self.high
+        if isinstance(found, (int, float)):
+            yield from self._passed(found)
+        whole = isinstance(found, int) or int in values.arms(self.type) or values.item(self.type) is int
+        yield from (1, 2) if whole else (0.1, 0.5, 1.0)
+        ends = [end for end in (low, high) if end is not None]
+        yield from ((sum(ends) / len(ends), *ends) if ends else ())
+        for end in ends:
+            yield from (math.floor(end), math.ceil(end), math.floor(end) - 1, math.ceil(end) + 1)
+            for away in (1, 0.1, abs(end) / 10, 1e-3, 1e-9):
+                yield from (end + away, end - away)
+
+    def _passed(self, found: float) -> Iterator[float]:
+        """The bound that a refused number has passed, as a number of its kind."""
+        for end in (self.low, self.high):
+            if end is not None and (found < end) == (end == self.low):
+                yield int(end) if isinstance(found, int) and end == int(end) else end
+
+    def _works(self, value: Any) -> bool:
+        """Whether it takes the value, as it is and as it would be typed."""
+        for each in (value, values.show(value)):
+            try:
+                if not self._fits(values.convert(each, self.type)):
+                    return False
+            except ValueError:
+                return False
+        return values.show(value) != ""
+
+    def _fits(self, found: Any) -> bool:
+        numbers = found if isinstance(found, (tuple, list)) else (found,)
+        return found in self.choices or all(
+            self._inside(n) for n in numbers if isinstance(n, (int, float)) and not isinstance(n, bool)
+        )
 
     def spelled(self, value: Any, style: Style = "flag") -> str:
         """The option with a value, as it is typed: `--batch-size 32`, `batch_size=32`, `batch_size: 32`."""
@@ -142,14 +188,6 @@ class Option:
         parts += [f"{'below' if self.high_open else 'at most'} {high}"] if high else []
         return " " + " and ".join(parts) if parts else ""
 
-    def _invent(self) -> Any:
-        low = 0 if self.low is None else self.low
-        for kind in values.arms(self.type):
-            kind = values.item(kind) or kind
-            if kind in (int, float):
-                return kind(low) if self._inside(low) else kind(low + (1 if kind is int else 0.1))
-        return "true" if self.boolean else self.name.upper()
-
 
 def make(name: str, kind: Any, default: Any, help: str) -> Option:
     """An option, its bounds read from its help text."""
@@ -169,7 +207,3 @@ def bounds(help: str) -> tuple[float | None, float | None, bool, bool]:
 def _end(help: str, closed: str, opened: str) -> tuple[float | None, bool]:
     found = re.search(rf"\b({closed}|{opened}) {_NUMBER}", help, re.IGNORECASE)
     return (float(found[2]), found[1].lower() == opened) if found else (None, False)
-
-
-def _like(bound: float, found: float) -> float:
-    return int(bound) if isinstance(found, int) and bound == int(bound) else bound

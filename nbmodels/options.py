@@ -14,7 +14,7 @@ import importlib.util
 import inspect
 import threading
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,14 +100,17 @@ def _read_source(reference: str) -> Description:
         parameters = list(cls["__init__"].parameters)[1:]
     else:  # a dataclass: its annotated attributes are its parameters
         parameters = [each for each in cls.attributes.values() if each.annotation is not None]
-    options = tuple(_from_source(each, helps.get(each.name, "")) for each in parameters if _ordinary(each))
+    alone = "__init__" not in cls.members
+    options = tuple(
+        replace(_from_source(each, helps.get(each.name, "")), alone=alone) for each in parameters if _ordinary(each)
+    )
     about = tree.docstring.value if tree.docstring else ""
     return Description(name, title, doc, options, _literals(cls), about)
 
 
 @functools.cache
 def read_dataclass(cls: type) -> Description:
-    """Describe a dataclass that is imported already, as `spec.Training`. Cached."""
+    """Describe a dataclass that is imported already, as `spec.Training`; each field goes with any other. Cached."""
     title, doc, helps = read_doc(inspect.getdoc(cls) or "")
     hints = typing.get_type_hints(cls)
     return Description(
@@ -115,7 +118,7 @@ def read_dataclass(cls: type) -> Description:
         title,
         doc,
         tuple(
-            make(each.name, hints[each.name], _default(each.default), helps.get(each.name, ""))
+            replace(make(each.name, hints[each.name], _default(each.default), helps.get(each.name, "")), alone=True)
             for each in dataclasses.fields(cls)
         ),
     )

@@ -183,7 +183,8 @@ def preview(name: str) -> list[Part | Table]:
     if seen.get("error"):
         return [Part("prose", seen["error"])]
     parts: list[Part | Table] = [Part("picture", seen["picture"])] if seen.get("picture") else []
-    return parts + ([Table(("", "a few samples"), seen["rows"], code=())] if seen.get("rows") else [])
+    parts += [Table(("", "a few samples"), seen["rows"], code=())] if seen.get("rows") else []
+    return parts + ([Part("prose", seen["near"])] if seen.get("near") else [])
 
 
 def _data_data(name: str, about: Description) -> dict[str, Any]:

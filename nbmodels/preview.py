@@ -1,6 +1,7 @@
 """A few samples of a data set as JSON: `python -m nbmodels.preview NAME`, so that the kernel loads no data.
 
-It prints {"picture": a PNG as a data URI, "rows": [[label, sample]…]} or {"error": why not}.
+It prints {"picture": a PNG as a data URI, "rows": [[label, sample]…], "near": how many test samples stand in training}
+or {"error": why not}.
 """
 
 from __future__ import annotations
@@ -32,6 +33,27 @@ def main(name: str) -> None:
 
 
 def samples(dataset: Any) -> dict[str, Any]:
+    """The first few of the training part, each with its label; of texts also how many of the test stand in training."""
+    said = alike(dataset)
+    return {**shown(dataset), **({"near": said} if said else {})}
+
+
+def alike(dataset: Any) -> str:
+    """How many test samples are equal to one of training, or nearly; nothing where x is no pile of texts."""
+    facts, (train, _), (test, _) = dataset.facts, dataset.train, dataset.test
+    made = facts.task == "text-to-image" and facts.classes  # its captions are few sentences, the same in every split
+    if facts.kind != "text" or getattr(train, "ndim", 1) != 2 or not len(test) or made:
+        return ""
+    from nbmodels.data.near import near_duplicates
+
+    found = near_duplicates(train, test)
+    return (
+        f"Of {found.samples:,} test samples {found.equal:,} are equal to one of training, and {found.near:,} nearly: "
+        "four in five of their tokens are the same."
+    )
+
+
+def shown(dataset: Any) -> dict[str, Any]:
     """The first few of the training part, each with its label."""
     facts, (x, y) = dataset.facts, dataset.train
     if facts.kind == "image":

@@ -91,6 +91,12 @@ def item(kind: Any) -> Any:
     return None if not found else (get_args(found[0]) or (Any,))[0]
 
 
+def repeated(value: Any, kind: Any) -> tuple[Any, ...]:
+    """The value as often as the first sequence in `kind` takes one: `tuple[int, int]` takes two."""
+    sizes = [get_args(member) for member in arms(kind) if _sequence(member) and Ellipsis not in get_args(member)]
+    return (value,) * max(1, *(len(each) for each in sizes), 0) if sizes else (value,)
+
+
 def words(kind: Any, bounds: str = "") -> str:
     """What a person may type for `kind`, in words: `a whole number of at least 1, or none`."""
     said = [_words(member, bounds) for member in arms(kind) if member is not type(None)]

@@ -279,9 +279,7 @@ def affine(facts: Facts, device: torch.device | str = "cpu") -> tuple[Tensor | N
 
 def scaled(x: Tensor, factor: Tensor | None, offset: Tensor | None) -> Tensor:
     """Samples in the training data's units -> floats as the model takes them, in training and for new inputs alike."""
-    x = x.float()
-    if factor is not None:
-        x = x.mul(factor)
+    x = x.float() if factor is None else x.float().mul(factor)
     return x if offset is None else x.add(offset)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from nbmodels.data.captions import captioned
-from nbmodels.data.dataset import DataSet, even_order
+from nbmodels.data.dataset import DataSet
 from nbmodels.data.digits import _table
 from nbmodels.data.fetch import cache_folder, cached, members, missing
 from nbmodels.data.npm import npm_archive
@@ -56,7 +56,7 @@ class CaptionedDigits:
         sentences = np.random.RandomState(0).randint(len(CAPTIONS), size=len(labels))
         captions = [CAPTIONS[sentence].format(NAMES[digit]) for sentence, digit in zip(sentences, labels, strict=True)]
         val, test = len(labels) // 10, len(labels) // 5
-        return captioned("captioned-digits", captions, pictures, even_order(labels), scale, val, test, classes=NAMES)
+        return captioned("captioned-digits", captions, pictures, labels, scale, val, test, classes=NAMES)
 
 
 def _mnist() -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nbmodels.data.dataset import DataSet, cut
+from nbmodels.data.dataset import DataSet
 from nbmodels.data.facts import Facts
+from nbmodels.data.split import TRAIN, apart, normalised, ordered, split, taken, together
 from nbmodels.data.text import UNKNOWN, Characters, Tokenizer, Words, padded
 from nbmodels.errors import DataError
 
@@ -19,7 +20,7 @@ def captioned(
     name: str,
     captions: Sequence[str],
     pictures: np.ndarray,
-    order: np.ndarray,
+    labels: np.ndarray | None,
     scale: float,
     val: int,
     test: int,
@@ -28,37 +29,33 @@ def captioned(
 ) -> DataSet:
     """Captions and pictures -> x [N, T] padded with 0, y [N, C, S, S]; the vocabulary is the training part's.
 
+    Captions that are equal but for case, marks and spaces lie in one split, unless they are made to be the same.
+
     Args:
         name: What to call the data.
         captions: A text each, N of them.
         pictures: Bytes [N, C, S, S].
-        order: The samples' order: the first `test` of it are to test, the next `val` to validate.
+        labels: What each picture shows [N], so that every part has its share of each; None: no such thing is known.
         scale: A white pixel's value.
         val: Pictures to validate on.
         test: Pictures to test on.
         characters: Whether a token is a character, not a word.
-        classes: Words of which every caption holds exactly one, where it is so: what the picture shows.
+        classes: Words of which every caption holds exactly one, where it is so: what the picture shows. Such captions
+            are few, and the same in every split.
     """
-    learned = [captions[number] for number in order[test + val :]]
+    belongs = np.arange(len(captions)) if classes else together(map(normalised, captions))
+    part = split(belongs, val, test, labels)
+    learned = [captions[number] for number in ordered(part, labels)[TRAIN]]
     words = Characters.learn(learned, reserved=2) if characters else Words.learn(learned, least=1)
     rows = [words.encode(caption) for caption in captions]
     length = max(map(len, rows))
-    facts = Facts(
-        name=name,
-        kind="text",
-        task="text-to-image",
-        fills={
-            "vocab_size": words.size,
-            "sequence_length": length,
-            "in_channels": pictures.shape[1],
-            "image_size": pictures.shape[2],
-            "task": "text-to-image",
-        },
-        classes=classes,
-        scale=scale,
-        tokens=words.state,
-    )
-    return DataSet(facts, *cut(padded(rows, length, words.size), pictures, order, val, test))
+    fills = {"in_channels": pictures.shape[1], "image_size": pictures.shape[2], "task": "text-to-image"}
+    fills |= {"vocab_size": words.size, "sequence_length": length}
+    facts = Facts(name, "text", "text-to-image", fills, classes, scale=scale, tokens=words.state)
+    x = padded(rows, length, words.size)
+    if not classes:
+        part = apart(part, belongs, [n if UNKNOWN in row else tuple(row) for n, row in enumerate(rows)])
+    return DataSet(facts, *taken(x, pictures, ordered(part, labels)))
 
 
 def check_captions(words: Tokenizer, captions: Sequence[str], length: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nbmodels.data.captions import captioned
-from nbmodels.data.dataset import DataSet, any_order
+from nbmodels.data.dataset import DataSet
 from nbmodels.data.fetch import cache_folder, cached, members, missing
 from nbmodels.data.npm import npm_archive
 from nbmodels.errors import DataError, InputError
@@ -65,9 +65,7 @@ class Emoji:
         captions = json.loads((folder / "captions.json").read_text("utf-8"))[self.language]
         pictures = _resized(np.load(folder / "pictures.npz")["pictures"], self.side)
         held = len(captions) // 10
-        return captioned(
-            "emoji", captions, pictures, any_order(len(captions)), 255.0, held, held, characters=self.language == "zh"
-        )
+        return captioned("emoji", captions, pictures, None, 255.0, held, held, characters=self.language == "zh")
 
 
 def _resized(pictures: np.ndarray, side: int) -> np.ndarray:

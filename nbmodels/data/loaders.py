@@ -17,6 +17,8 @@ from nbmodels.data.batches import Batches, Pair
 from nbmodels.data.dataset import any_order
 from nbmodels.data.facts import Facts, Kind
 from nbmodels.data.first_tensor import first_tensor
+from nbmodels.data.pixels import extremes
+from nbmodels.data.shapes import as_array
 from nbmodels.data.streams import splits
 from nbmodels.errors import DataError, InputError
 
@@ -144,7 +146,8 @@ def describe(name: str, loader: Any, task: str | None) -> Facts:
         fills["num_classes"] = int(y.max()) + 1
     elif said == "regression" and y is not None:
         fills["out_features"] = 1 if y.ndim == 1 else y.shape[1]
-    return Facts(name=name, kind=kind, task=said, fills={**fills, "task": said})  # type: ignore[arg-type]
+    shades = extremes(as_array(x, name)) if kind == "image" else {}
+    return Facts(name=name, kind=kind, task=said, fills={**fills, "task": said}, **shades)  # type: ignore[arg-type]
 
 
 def check_pairs(facts: Facts, table: bool) -> None:

@@ -17,11 +17,12 @@ from nbmodels.data.dataset import DataSet, Split
 from nbmodels.data.facts import Facts
 from nbmodels.data.fetch import cached
 from nbmodels.data.split import TRAIN, apart, normalised, ordered, rows_of, split, together
-from nbmodels.data.text import BPE, END, START, padded, tokenizer
+from nbmodels.data.text import BPE, END, START, decoded, padded, tokenizer
 from nbmodels.errors import DataError, InputError
 
 Task = Literal["translation", "summarisation"]
 PARTS = ("train", "val", "test")
+SMALLEST = "A vocabulary has at least 300 pieces, a source 2 tokens and a target 3"
 Shape = tuple[Task, int, int, int]  # the task, pieces of the vocabulary, tokens of a source and of a target
 
 
@@ -62,18 +63,15 @@ def pairs(
         DataError: There are too few pairs, or none fits.
     """
     if pieces < 300 or length < 2 or target_length < 3:
-        raise InputError(
-            "A vocabulary has at least 300 pieces, a source 2 tokens and a target 3",
-            "Type: --pieces 3000 --length 48 --target-length 48",
-        )
+        raise InputError(SMALLEST, "Type: --pieces 3000 --length 48 --target-length 48")
     content, belongs = _belonging(sources, targets, groups)
-    held = round(len(content) * test), round(len(content) * (test + val))
-    part = split(belongs, held[1] - held[0], held[0]) if content else np.empty(0)
+    to_test = round(len(content) * test)
+    part = split(belongs, round(len(content) * (test + val)) - to_test, to_test)
     if not (part == TRAIN).any():
         raise DataError(f"{name} has no pairs of texts to learn from", "Give it more, or smaller shares held out.")
     folder = _kept(content, belongs, part, (task, pieces, length, target_length))
     words = tokenizer(json.loads((folder / "tokenizer.json").read_text()))
-    train, middle, last = (_read(folder / f"{part}.npz") for part in PARTS)
+    train, middle, last = (_read(folder / f"{name}.npz") for name in PARTS)
     if not len(train[0]):
         raise DataError(f"No pair of {name} fits", f"Type: --length {2 * length} --target-length {2 * target_length}")
     fills = {"vocab_size": words.size, "sequence_length": length, "target_length": target_length, "task": task}
@@ -103,11 +101,12 @@ def _kept(content: list[tuple[str, str]], belongs: np.ndarray, part: np.ndarray,
         (folder / "tokenizer.json").write_text(json.dumps(words.state))
         x, y, fits = _encoded(content, words, task == "summarisation", length, target_length)
         final = np.full(len(content), -1)
-        final[fits] = apart(part[fits], belongs[fits], rows_of(x[fits]))
+        read = (normalised(decoded(words, row)) for row in x[fits].tolist())
+        final[fits] = apart(part[fits], belongs[fits], rows_of(x[fits]), read)
         for name, numbers in zip(PARTS, ordered(final), strict=True):
             np.savez(folder / f"{name}.npz", x=x[numbers], y=y[numbers])
 
-    told = json.dumps(["apart", *shape, content, belongs.tolist(), part.tolist()])
+    told = json.dumps(["apart-2", *shape, content, belongs.tolist(), part.tolist()])
     return cached(f"pairs-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}", make)
 
 

@@ -32,10 +32,15 @@ def stored(x: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     if x.dtype == np.uint8:
         return x, {"scale": FULL["uint8"]}
     x = x.astype(np.float32)
+    return x, {"scale": 1.0, **extremes(x)}
+
+
+def extremes(x: np.ndarray) -> dict[str, Any]:
+    """`black` and `white` of pictures [N, C, S, S] that are taken as they are: 0 and 1, or the least and the most."""
     lowest, highest = x.min(axis=(0, 2, 3)).tolist(), x.max(axis=(0, 2, 3)).tolist()
     if min(lowest) < 0:
-        return x, {"scale": 1.0, "black": tuple(lowest), "white": tuple(highest)}
-    return x, {"scale": 1.0, "white": (max(1.0, *highest),)}
+        return {"black": tuple(map(float, lowest)), "white": tuple(map(float, highest))}
+    return {"white": (FULL["uint8"] if x.dtype == np.uint8 else float(max(1.0, *highest)),)}
 
 
 def shades(facts: Facts) -> tuple[np.ndarray, np.ndarray]:

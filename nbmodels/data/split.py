@@ -103,7 +103,9 @@ def apart(part: np.ndarray, *keys: Iterable[Hashable]) -> np.ndarray:
 
 def rows_of(x: np.ndarray) -> list[bytes]:
     """A digest of each sample [N], by which equal ones are found."""
-    whole = np.ascontiguousarray(x).reshape(len(x), -1) if len(x) else []
+    if not len(x):
+        return []
+    whole = np.ascontiguousarray(x).reshape(len(x), -1)
     return [hashlib.blake2b(row.data, digest_size=16).digest() for row in whole]
 
 

@@ -250,9 +250,6 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
             _write_objects(part, spec, objects)
         part.joinpath(LOCK).touch()
         write_json(part / STATUS, _first_status(spec))
-        write_json(
-            part / CONTROL, {"want": "run", "lr": None, "first": None}
-        )  # there, so that a full disk stops no stop
         part.rename(target)
     except OSError as error:
         if part:

@@ -32,15 +32,19 @@ def uptime() -> float | None:
 
 def clock() -> dict[str, Any]:
     """The part of a status by which it is known how old it is, whatever becomes of the wall clock."""
-    return {"heartbeat": time.time(), "boot": boot_id(), "uptime": uptime()}
+    now = time.time()
+    return {"heartbeat": now, "boot": boot_id(), "uptime": [now, uptime()]}
 
 
 def age(status: Mapping[str, Any]) -> float:
     """Seconds since the last heartbeat of a status; on the same boot the wall clock has no say in it."""
-    beat, now, heartbeat = status.get("uptime"), uptime(), status.get("heartbeat")
-    if _is_number(beat) and now is not None and status.get("boot") == boot_id():
-        return now - float(beat)  # type: ignore[arg-type]
-    return abs(time.time() - heartbeat) if _is_number(heartbeat) else float("inf")  # type: ignore[operator]
+    heartbeat, beat, now = status.get("heartbeat"), status.get("uptime"), uptime()
+    if not _is_number(heartbeat):
+        return float("inf")
+    same = status.get("boot") == boot_id() and status.get("host") in (None, socket.gethostname())
+    if same and now is not None and isinstance(beat, list) and len(beat) == 2 and beat[0] == heartbeat:
+        return now - beat[1] if _is_number(beat[1]) else float("inf")
+    return abs(time.time() - heartbeat)  # type: ignore[operator]
 
 
 def process_started(pid: int) -> str | None:

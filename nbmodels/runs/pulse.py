@@ -71,6 +71,7 @@ class Pulse:
         """Write who works here, then beat until `end`."""
         pid = os.getpid()
         self._status = self.folder.status()
+        control_file.prepare(self.folder.path, CONTROL)
         self._read_control()
         who = {"pid": pid, "process_started": process_started(pid), "host": socket.gethostname()}
         self.tell(**who, error=None, why="", queue=None, cores=None, **status)

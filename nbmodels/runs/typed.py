@@ -160,7 +160,7 @@ STATUS = record(
         **dict.fromkeys(("state", "host", "device", "name", "model", "data", "version"), text),
         **dict.fromkeys(("process_started", "boot", "why"), text),
         **dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds", "samples_per_second"), count),
-        **dict.fromkeys(("started", "heartbeat", "uptime", "left", "lr"), number),
+        **dict.fromkeys(("started", "heartbeat", "left", "lr"), number),
         "pid": pid,
         "metrics": mapped(metric),
         "memory": mapped(count),

@@ -66,8 +66,9 @@ def test_a_preview_says_each_word_with_its_tag(corpus):
 
 def test_a_long_sentence_goes_on_in_the_next_row(corpus):
     data = Brown(length=3).load()
-    rows = [tokenizer(data.facts.tokens).decode(row) for row in data.train[0][:3].tolist()]
-    assert rows == ["the fulton county", 'said " no', '" .']
+    rows = [tokenizer(data.facts.tokens).decode(row) for row in data.train[0].tolist()]
+    first = rows.index("the fulton county")
+    assert rows[first : first + 3] == ["the fulton county", 'said " no', '" .']
     with pytest.raises(InputError, match="at least 1 word"):
         Brown(length=0).load()
 

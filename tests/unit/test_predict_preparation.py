@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from torch.utils.data import TensorDataset
 
 from nbmodels.data.facts import Facts
 from nbmodels.data.inputs import prepare
@@ -227,6 +228,21 @@ def test_standardised_floats_take_a_picture_from_black_to_white() -> None:
     pictures = [Image.fromarray(each.transpose(1, 2, 0)) for each in bytes_]
     assert torch.allclose(prepare(facts, pictures), expected, atol=1e-5)
     assert torch.allclose(prepare(facts, bytes_), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["0..1", "standardised", "0..16", "bytes"])
+def test_what_a_dataset_of_the_users_own_gives_is_taken_as_it_is(kind: str) -> None:
+    bytes_ = torch.randint(0, 256, (N, 3, S, S), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    bytes_[0], bytes_[1] = 0, 255
+    x = {"0..1": bytes_ / 255, "standardised": (bytes_ / 255 - 0.5) / 0.25, "0..16": bytes_ / 16, "bytes": bytes_}[kind]
+    data: Any = open_data("notebook:it", {}, batch_size=4, obj=TensorDataset(x, torch.arange(N) % 3))
+    facts = Facts.from_dict(data.facts.to_dict())
+    assert rows(prepare(facts, x)) == rows(seen(data).float())
+    assert torch.equal(prepare(facts, [each.numpy() for each in x]), x.float())
+    if kind != "0..16":
+        pictures = [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in bytes_]
+        near = 0.05 if kind == "standardised" else 1e-5  # a stream's range is that of its first batch
+        assert torch.allclose(prepare(facts, pictures), x.float(), atol=near)
 
 
 def test_the_facts_of_an_older_run_still_open() -> None:

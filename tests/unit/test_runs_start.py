@@ -21,6 +21,7 @@ from nbmodels.errors import RunError
 from nbmodels.models import MODELS
 from nbmodels.options import read_source
 from nbmodels.runs.build import build_model
+from nbmodels.runs.checkpoint import PARTS
 from nbmodels.runs.folder import FACTS, RunFolder
 from nbmodels.runs.start import start_from
 from nbmodels.spec import Spec
@@ -67,7 +68,7 @@ def written(place: Path, model: nn.Module, spec: Spec, facts: Facts | None) -> P
     if facts is not None:
         folder.file(FACTS).write_text(json.dumps(facts.to_dict()))
     path = folder.path / "checkpoints" / "step-00000001.ckpt"
-    torch.save({"state_dict": model.state_dict()}, path)
+    torch.save({**{key: kind() for key, kind in PARTS.items()}, "state_dict": model.state_dict()}, path)
     return path
 
 
@@ -279,6 +280,7 @@ def test_another_model_is_refused_in_one_line(tmp_path: Path) -> None:
     written(tmp_path, before, spec, facts)
     spec, after = built("gru", dataclasses.replace(facts), start="run-1")
     with pytest.raises(RunError, match="another model") as refused:
-        torch.save({"state_dict": {"nothing": torch.zeros(1)}}, next((tmp_path / "runs").rglob("*.ckpt")))
+        parts = {key: kind() for key, kind in PARTS.items()}
+        torch.save({**parts, "state_dict": {"nothing": torch.zeros(1)}}, next((tmp_path / "runs").rglob("*.ckpt")))
         start_from(after, spec, facts, {}, tmp_path / "runs")
     assert "\n" not in str(refused.value)

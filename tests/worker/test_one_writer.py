@@ -159,8 +159,8 @@ def test_a_slip_in_control_json_costs_the_slip() -> None:
         run.folder.file(folders.CONTROL).write_bytes(content)
         until(lambda number=number: run.folder.log().count("control.json") == number, 20)
         assert run.folder.control() == {"want": "run", "lr": None, "first": None}
-    step, beat = run.folder.status()["step"], run.folder.status()["uptime"]
-    until(lambda: run.folder.status()["step"] > step and run.folder.status()["uptime"] > beat + 1)
+    step, beat = run.folder.status()["step"], run.folder.status()["uptime"][1]
+    until(lambda: run.folder.status()["step"] > step and run.folder.status()["uptime"][1] > beat + 1)
     run.set_lr(1.25e-5)
     until(lambda: any(row.get("lr") == pytest.approx(1.25e-5) for row in run.folder.metrics()))
     run.stop()

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from nbmodels.data.open import open_data
+from nbmodels.errors import DataError, RunFailed
 from nbmodels.runs import folder as folders
 from nbmodels.runs.run import train
 from nbmodels.spec import Spec, Training
@@ -42,3 +44,20 @@ def test_validation_pictures_are_answered_as_validation_found(form: str) -> None
     accuracy = run.metrics["val/accuracy"].dropna().iloc[-1]
     assert accuracy > 0.7 and right == pytest.approx(accuracy, abs=0.012)  # bf16 there, 32 bits here
     assert run.predict(pictures[numbers[0]]) == answers[:1]
+
+
+def test_a_run_without_its_broken_pictures_says_which_in_its_log(tmp_path: Path) -> None:
+    for number in range(40):
+        file = tmp_path / "them" / "ab"[number % 2] / f"{number:02}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((DIGITS.images[number] * 15).astype(np.uint8)).save(file)
+    (tmp_path / "them" / "a" / "06.png").write_bytes(b"no picture")
+    given = {"model": "mlp", "data": str(tmp_path / "them"), "training": Training(epochs=1)}
+    with pytest.raises(RunFailed, match=r"06\.png cannot be read as a picture"):
+        train(Spec(name="run-1", **given), wait=True)  # type: ignore[arg-type]
+    run = train(Spec(name="run-2", data_options={"skip_broken": True}, **given), wait=True)  # type: ignore[arg-type]
+    line = f"Left out 1 of 40 pictures that cannot be read: {tmp_path}/them/a/06.png"
+    assert line in run.folder.log(50).splitlines()
+    assert run.folder.facts().notes == (line,)  # type: ignore[union-attr]
+    with pytest.raises(DataError, match=r"06\.png cannot be read"):
+        run.predict(tmp_path / "them")

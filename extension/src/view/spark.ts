@@ -3,7 +3,6 @@
 import { spark } from "../state/list";
 import type { RowState } from "../state/server";
 
-const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 46; // pixels
 const HEIGHT = 18;
 
@@ -20,8 +19,15 @@ const SHAPES = new Map(Object.entries({
   lost: "M6 1.5l5 9H1z",
 }));
 
+/** An element of a drawing: the parser knows where it belongs, so the page's file names no address. */
+function shape<Name extends "svg" | "path" | "polyline">(name: Name): SVGElementTagNameMap[Name] {
+  const text = name === "svg" ? "<svg></svg>" : `<svg><${name}></${name}></svg>`;
+  const drawn = new DOMParser().parseFromString(text, "text/html").querySelector(name);
+  return document.importNode(drawn as SVGElementTagNameMap[Name], true);
+}
+
 function draw(name: string, width: number, height: number): SVGSVGElement {
-  const drawing = document.createElementNS(SVG, "svg");
+  const drawing = shape("svg");
   drawing.setAttribute("class", name);
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   drawing.setAttribute("width", String(width));
@@ -33,7 +39,7 @@ function draw(name: string, width: number, height: number): SVGSVGElement {
 /** The shape of a state. */
 export class Mark {
   readonly element = draw("nbm-mark", 12, 12);
-  private readonly path = document.createElementNS(SVG, "path");
+  private readonly path = shape("path");
 
   constructor() {
     this.element.append(this.path);
@@ -48,7 +54,7 @@ export class Mark {
 /** Two arrows: what stands for an order. */
 export function arrows(): SVGSVGElement {
   const drawing = draw("nbm-arrows", 14, 14);
-  const path = document.createElementNS(SVG, "path");
+  const path = shape("path");
   path.setAttribute("d", "M4.5 2v10M2 9.5l2.5 2.5L7 9.5M9.5 12V2M7 4.5L9.5 2L12 4.5");
   drawing.append(path);
   return drawing;
@@ -68,7 +74,7 @@ export class Spark {
     this.drawn = key;
     this.element.replaceChildren(
       ...lines.map((points) => {
-        const line = document.createElementNS(SVG, "polyline");
+        const line = shape("polyline");
         line.setAttribute("points", points);
         line.setAttribute("transform", "translate(1.5 2)");
         return line;
