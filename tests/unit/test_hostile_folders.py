@@ -57,6 +57,8 @@ def write(name: str) -> RunFolder:
         state="running",
         started=17e8,
         heartbeat=17e8,
+        uptime=[17e8, 1.0],
+        boot="",
         host=None,
         pid=4_000_000,
         process_started=1.5,
