@@ -68,6 +68,8 @@ export interface Snapshot {
   why?: string | null;
   queue?: Queue | null;
   cores?: Cores | null;
+  /** How the data was read: which files were left out. */
+  notes?: string[];
   changes?: Change[];
   coming?: Coming[];
 }

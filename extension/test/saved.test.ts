@@ -7,7 +7,7 @@ const snapshot = {
   name: "cnn-7", title: "cnn on digits", state: "running", error: null, epoch: 2, epochs: 3, step: 640, steps: 1407,
   left: 18.2, seconds: 9, lr: 0.001, device: "cpu", metric: "accuracy", figures: [["val loss", "0.2"]],
   series: { loss: { train: [[1, 2, 3], [3, null, 1]], val: [[2], [2]] } }, command: "%bigmodel train cnn",
-  why: "2nd of 3", queue: { place: 2, of: 3 }, cores: { threads: 1, cores: 2, runs: 1 },
+  notes: ["Left out 4 of 30 pictures"], why: "2nd of 3", queue: { place: 2, of: 3 }, cores: { threads: 1, cores: 2, runs: 1 },
   changes: [{ step: 1200, old: 0.003, new: 0.01 }], coming: [[640, 0.01], [1407, 0]],
 };
 const whole = { id: "0123456789ab/cnn-7", name: "cnn-7", folder: "runs/cnn-7", started: 1.5e9, version: "0.1.0", snapshot };

@@ -47,6 +47,7 @@ def fit(folder: RunFolder, pulse: Pulse) -> str:
     L.seed_everything(spec.training.seed, workers=True, verbose=False)
     data = open_spec_data(spec, objects)
     write_json(folder.file(FACTS), data.facts.to_dict())  # type: ignore[attr-defined]
+    pulse.tell(notes=list(data.facts.notes))  # type: ignore[attr-defined]
     resume = go_back(folder)
     if spec.model.startswith(NOTEBOOK):  # as a script would: the seed, then the model
         L.seed_everything(spec.training.seed, workers=True, verbose=False)

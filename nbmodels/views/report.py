@@ -40,7 +40,16 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def html(view: dict[str, Any]) -> str:
     """The run as one card of HTML, without script and without anything to fetch."""
-    parts = [_head(view), _error(view), _progress(view), _figures(view), _chart(view), _samples(view), _foot(view)]
+    parts = [
+        _head(view),
+        _error(view),
+        _notes(view),
+        _progress(view),
+        _figures(view),
+        _chart(view),
+        _samples(view),
+        _foot(view),
+    ]
     return f'<div style="{CARD}">{"".join(parts)}</div>'
 
 
@@ -54,6 +63,7 @@ def text(view: dict[str, Any]) -> str:
     lines = [f"{view['name']}  {view['title']}  {standing(view)}"]
     if where := state_line(view):
         lines.append("  " + where)
+    lines += [f"  {note}" for note in view.get("notes", [])]
     if view["error"]:
         lines.append("  " + " ".join(filter(None, (_stop(view["error"]["what"][:500]), view["error"]["hint"][:500]))))
     known = [f"{label} {value}" for label, value in view["figures"] if value != "—"]
@@ -110,6 +120,10 @@ def _head(view: dict[str, Any]) -> str:
         f'<div><span style="color:{dot}">●</span>&ensp;<b style="font-size:15px">{escape(view["name"])}</b>&ensp;'
         f'<span style="{MUTED}">{escape(view["title"])} · {escape(standing(view))}</span></div>'
     )
+
+
+def _notes(view: dict[str, Any]) -> str:
+    return "".join(f'<div style="margin:6px 0;{MUTED}">{escape(note)}</div>' for note in view.get("notes", []))
 
 
 def _error(view: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ CHANGES = 20  # of the learning rate: the newest
 COMING = 40  # points of the rate still to come
 CAPTION = 400  # characters of what was asked for
 WHY = 120  # characters of a reason
+NOTES, NOTE = 3, 300  # lines of how the data was read, and characters of one
 MOST = 10**9  # of cores, runs and places: more is a mistake
 LOWER = ("loss", "perplexity", "mse", "mae", "error")  # metrics that are better when they are lower
 
@@ -39,7 +40,7 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         readings: Its curves as far as they were read; a watcher hands in its own so that nothing is read twice.
 
     Returns:
-        id, name, title, model, data, started, state (`lost` included), why, queue, cores, error, epoch (from 1),
+        id, name, title, model, data, started, state (`lost` included), why, queue, cores, error, notes, epoch (from 1),
         epochs, step, steps, left, seconds, samples_per_second, memory, device, lr, metric, figures, series, samples,
         options, command, folder, version, changes ({step, old, new} of the learning rate), coming ([step, rate], …).
     """
@@ -59,6 +60,7 @@ def snapshot(folder: RunFolder, readings: Readings | None = None) -> dict[str, A
         "coming": _coming(status.get("coming")),
         "state": state,
         "error": trouble(state, status, folder.name),
+        "notes": _notes(status.get("notes")),
         **standing(state, status),
         "metric": metric,
         "figures": _figures(metric, status, readings.latest),
@@ -79,6 +81,11 @@ def _spec(folder: RunFolder) -> Spec | None:
         return folder.spec()
     except BigModelError:  # a folder half copied still has curves to show
         return None
+
+
+def _notes(notes: Any) -> list[str]:
+    """Lines of how the data was read, such as which files were left out."""
+    return [note[:NOTE] for note in notes[:NOTES] if isinstance(note, str)] if isinstance(notes, list) else []
 
 
 def _coming(rates: Any) -> list[list[float]]:

@@ -107,6 +107,14 @@ def test_a_run_that_has_hardly_begun_has_every_face(rows: list[dict]):
     assert "cnn-1" in report.html(view) and "cnn-1" in report.text(view)
 
 
+def test_what_was_left_out_of_the_data_is_said_in_every_face():
+    left_out = "Left out 4 of 30 pictures that cannot be read: <a>.png, b.png, c.png and 1 more"
+    view = snapshot(make_run(training(3), notes=[left_out, 7, "x" * 5000]))
+    assert view["notes"][0] == left_out and len(view["notes"]) == 2
+    assert left_out in report.text(view) and "&lt;a&gt;.png" in report.html(view)
+    assert snapshot(make_run([], name="cnn-2", notes="hostile"))["notes"] == []
+
+
 def test_an_empty_folder_has_every_face(tmp_path: Path):
     view = snapshot(RunFolder(tmp_path))
     assert view["state"] == "lost" and tmp_path.name in report.html(view)

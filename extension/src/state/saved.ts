@@ -17,7 +17,7 @@ const STATES: RunState[] = ["starting", "waiting", "running", "paused", "finishe
 const ID = /^[0-9a-f]{12}\/[\p{L}\p{N}][\p{L}\p{N}\p{M}_.-]{0,63}$/u;
 const PICTURE = /^data:image\/png;base64,[A-Za-z0-9+/=]+$/;
 const COMMAND = /^%bigmodel [^\r\n]+$/; // one may copy it: nothing else gets to the clipboard
-const MOST = { text: 4000, points: 2000, charts: 8, figures: 8, samples: 12, picture: 200_000, caption: 400, why: 120, changes: 100, coming: 200, whole: 1e9 };
+const MOST = { text: 4000, points: 2000, charts: 8, figures: 8, samples: 12, picture: 200_000, caption: 400, why: 120, notes: 3, changes: 100, coming: 200, whole: 1e9 };
 
 type Fields = Record<string, unknown>;
 
@@ -72,6 +72,7 @@ function readSnapshot(from: Fields, name: string): Snapshot {
     why: text(from["why"]).slice(0, MOST.why) || null,
     queue: readQueue(from["queue"]),
     cores: readCores(from["cores"]),
+    notes: list(from["notes"], MOST.notes).map(text).filter(Boolean),
     changes: list(from["changes"], MOST.changes).flatMap(readChange),
     coming: readComing(from["coming"]),
   };

@@ -23,6 +23,7 @@ export class Card {
   private readonly name = make("strong", "nbm-name");
   private readonly title = make("span", "nbm-title");
   private readonly buttons = make("div", "nbm-buttons");
+  private readonly notes = make("p", "nbm-rule", "", { role: "note" });
   private readonly error = make("div", "nbm-error", "", { role: "alert" });
   private readonly bar = make("div", "nbm-bar", "", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" });
   private readonly fill = make("div", "nbm-fill");
@@ -66,6 +67,8 @@ export class Card {
     if (this.pending && (done(this.pending, view) || before?.state !== view.state)) this.pending = null;
     this.drawButtons(view);
     this.drawProgress(view);
+    say(this.notes, (view.notes ?? []).join(" "));
+    this.notes.hidden = !view.notes?.length;
     if (JSON.stringify(before?.error) !== JSON.stringify(view.error)) this.drawError(view);
     if (JSON.stringify(before?.figures) !== JSON.stringify(view.figures)) this.drawFigures(view);
     this.drawCharts(view);
@@ -127,9 +130,9 @@ export class Card {
     const right = make("span", "nbm-foot-right");
     right.append(this.device, this.copyButton);
     foot.append(left, right, this.rate.rule);
-    this.error.hidden = true;
+    this.error.hidden = this.notes.hidden = true;
     this.samples.element.hidden = true;
-    this.element.append(head, this.bar, line, this.heard, this.error, this.figures, this.grid, this.legend, this.samples.element, foot);
+    this.element.append(head, this.bar, line, this.heard, this.error, this.notes, this.figures, this.grid, this.legend, this.samples.element, foot);
   }
 
   private listen(): void {
