@@ -16,7 +16,7 @@ from nbmodels.errors import InputError, RunError, UnknownName
 from nbmodels.runs import trust
 from nbmodels.runs.json_file import write_json
 from nbmodels.runs.listing import listed
-from nbmodels.runs.process import clock
+from nbmodels.runs.process import clock, process_started
 from nbmodels.runs.run_folder import (
     ALIVE,
     CHANGES,
@@ -63,6 +63,7 @@ __all__ = [  # the one name by which all that belongs to runs and their folders 
     "discard",
     "find",
     "free_name",
+    "process_started",
     "runs_root",
     "set_runs_root",
 ]

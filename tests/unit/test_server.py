@@ -525,7 +525,7 @@ def test_a_forms_line(server: Any, options: dict[str, str], data: str | None, li
 @pytest.mark.parametrize(
     ("asked", "hint"),
     [
-        ({"options": {"epochs": "0"}}, "--epochs 3"), ({"options": {"epohcs": "3"}}, "--epochs"),
+        ({"options": {"epochs": "0"}}, "--epochs 1"), ({"options": {"epohcs": "3"}}, "--epochs"),
         ({"options": {"name": "../x"}}, "--name"), ({"model": "cnm"}, "cnn"), ({"data": "pydoc"}, "digits"),
     ],
 )  # fmt: skip
