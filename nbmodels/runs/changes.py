@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,16 @@ CHANGE = record({"step": count, "time": count, "option": text, "old": metric, "n
 
 
 def append(path: Path, step: int, option: str, old: float | None, new: float) -> None:
-    """Write down a change: `step` is the number of steps that were done with the old value."""
+    """Write down a change, whole or not at all: `step` is the number of steps that were done with the old value."""
     row = {"step": step, "time": time.time(), "option": option, "old": old, "new": new}
-    with path.open("ab") as file:
-        file.write(encode(row) + b"\n")
+    with path.open("ab", buffering=0) as file:
+        size, line = file.tell(), encode(row) + b"\n"
+        try:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def read(folder: Path, name: str) -> list[dict[str, Any]]:

@@ -97,10 +97,10 @@ def make_callbacks(
     recorder = Recorder(folder, pulse, facts, randomness, lambda: control.paused_seconds, disk)
     guard = Finite(training.skip_nan, recorder.window.drop_step)
     saver.checks.append(guard.check)
-    callbacks: list[L.Callback] = [randomness, guard, recorder, LearningRate(folder, pulse), control, saver]
+    callbacks: list[L.Callback] = [randomness, guard, recorder, LearningRate(folder, pulse, disk), control, saver]
     if training.freeze or training.unfreeze_at is not None:
         callbacks.append(Freeze(training.unfreeze_at))
-    callbacks.append(Threads(pulse, lambda trainer: device_words(trainer, training)))
+    callbacks.append(Threads(pulse, disk, lambda trainer: device_words(trainer, training)))
     return callbacks, control
 
 

@@ -21,6 +21,7 @@ import torch
 
 from nbmodels.runs import changes
 from nbmodels.runs.coming import coming
+from nbmodels.runs.disk import Disk
 from nbmodels.runs.folder import CHANGES, RunFolder
 from nbmodels.runs.pulse import Pulse
 
@@ -33,10 +34,11 @@ class LearningRate(L.Callback):
     Args:
         folder: Where a change is written down.
         pulse: Is told of the rates to come.
+        disk: Waits where the folder takes nothing.
     """
 
-    def __init__(self, folder: RunFolder, pulse: Pulse) -> None:
-        self.folder, self.pulse = folder, pulse
+    def __init__(self, folder: RunFolder, pulse: Pulse, disk: Disk) -> None:
+        self.folder, self.pulse, self._disk = folder, pulse, disk
         self.typed: float | None = None
         self._shares: list[float] = []  # by optimiser: its rate beside the first one's when the rate was typed
         self._peaks: list[float] = []  # by optimiser: the highest of its own rates since then
@@ -69,7 +71,8 @@ class LearningRate(L.Callback):
         self._shares = [each / rates[0] if rates[0] > 0 else 1.0 for each in rates]
         self._peaks = firsts
         self._hook(trainer)
-        changes.append(self.folder.file(CHANGES), trainer.global_step, "lr", old, rate)
+        written = (self.folder.file(CHANGES), trainer.global_step, "lr", old, rate)
+        self._disk.write(lambda: changes.append(*written))
         self._tell(trainer)
 
     def now(self, trainer: L.Trainer) -> float | None:

@@ -8,7 +8,9 @@ from typing import Any
 import lightning.pytorch as L
 import torch
 
-from nbmodels.runs import signals
+from nbmodels.runs import changes, signals
+from nbmodels.runs.disk import Disk
+from nbmodels.runs.folder import CHANGES
 from nbmodels.runs.pulse import Pulse
 
 
@@ -17,11 +19,12 @@ class Threads(L.Callback):
 
     Args:
         pulse: Knows this run's share.
+        disk: Waits where the folder takes nothing.
         device: Says what the run computes on, in words with the number of threads in them.
     """
 
-    def __init__(self, pulse: Pulse, device: Callable[[L.Trainer], str]) -> None:
-        self.pulse, self._device = pulse, device
+    def __init__(self, pulse: Pulse, disk: Disk, device: Callable[[L.Trainer], str]) -> None:
+        self.pulse, self._disk, self._device = pulse, disk, device
         self._most = self._now = torch.get_num_threads()  # torch's own number, or what this process was given
         self._seen: int | None = None
 
@@ -46,5 +49,8 @@ class Threads(L.Callback):
         if wanted == self._now:
             return
         torch.set_num_threads(wanted)
+        if trainer.global_step:  # results are the same to the bit for the same number: a change is part of the record
+            written = (self.pulse.folder.file(CHANGES), trainer.global_step, "threads", self._now, wanted)
+            self._disk.write(lambda: changes.append(*written))
         self._now = wanted
         self.pulse.tell(threads=wanted, device=self._device(trainer))

@@ -164,11 +164,14 @@ def test_the_queue_lets_in_who_comes_first_and_by_each_ones_own_number() -> None
 
 
 def test_two_runs_share_the_cores_and_say_so() -> None:
-    runs = [start(name=name) for name in ("a", "b")]
-    for run in runs:
-        at_work(run)
+    runs = [start(name="a")]
+    at_work(runs[0], 5)
+    runs.append(start(name="b"))
+    at_work(runs[1])
     half = max(1, cores.count() // 2)
     until(lambda: all(run.folder.status().get("threads") == half for run in runs))
+    changed = [row for row in runs[0].folder.changes() if row["option"] == "threads"]
+    assert bool(changed) == (half != cores.count()) and all(row["step"] >= 1 for row in changed)
     until(lambda: all((run.folder.status().get("cores") or {}).get("runs") == 1 for run in runs))
     runs[0].pause()
     until(lambda: not (runs[1].folder.status().get("cores") or {}).get("runs"))
