@@ -15,6 +15,7 @@ from typing import Any
 import lightning.pytorch as L
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from nbmodels.errors import RunError
 from nbmodels.runs.pulse import PERIOD
@@ -150,6 +151,8 @@ def bad_weights(module: L.LightningModule) -> Iterator[str]:
 
 
 def _finite(tensor: Tensor) -> bool:
+    if is_lazy(tensor):  # it gets its size, and its values, from the first batch
+        return True
     values = tensor.detach()
     values = values.coalesce().values() if values.is_sparse else values
     floating = values.is_floating_point() or values.is_complex()

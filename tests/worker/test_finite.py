@@ -185,3 +185,19 @@ def test_weights_that_are_infinite_on_purpose_are_no_fault() -> None:
     folder = make(module, {})
     go(folder)
     assert folder.checkpoints()
+
+
+class Lazy(Module):
+    """Its first layer takes its size from the first batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.LazyLinear(4)
+
+
+def test_weights_that_are_not_there_yet_are_no_trouble() -> None:
+    folder = make(Lazy(), {})
+    go(folder)
+    assert folder.state() == "finished" and sound(folder)
+    with pytest.raises(RunError, match="no number|nan"):
+        go(make(Lazy(), {3: "nan"}))
