@@ -46,7 +46,7 @@ class AtomicIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write the file whole or not at all; OSError when the disk is full."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # but never the run's folder: one that was deleted stays so
         part = path.with_name(f".{path.name}.part")
         try:
             with part.open("wb") as file:
