@@ -132,7 +132,7 @@ def create(spec: Spec, objects: bytes | None = None) -> RunFolder:
 
 def discard(folder: RunFolder) -> None:
     """Take away a run that came to nothing, once; one that has been resumed since stays."""
-    if folder.status().get("barren") and folder.state() == "failed" and not folder.checkpoints():
+    if folder.status().get("discard") and folder.state() == "failed" and not folder.checkpoints():
         aside = folder.path.with_name(f".{folder.name}.{os.getpid()}.deleted")
         with contextlib.suppress(OSError):
             folder.path.rename(aside)  # out of sight at once, then off the disk

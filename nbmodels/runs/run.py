@@ -233,7 +233,7 @@ class Run:
         if state == "failed":
             error = status.get("error") or {}
             hint = error.get("hint") or f"Its output: {self.folder.file(folders.LOG)}"
-            if status.get("barren"):  # it is said now, so the folder is of no more use
+            if status.get("discard"):  # it is said now, so the folder is of no more use
                 self._failed = RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint)
                 folders.discard(self.folder)
             raise RunFailed(f"{self.name}: {error.get('what', 'failed')}", hint, error.get("traceback", ""))

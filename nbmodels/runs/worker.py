@@ -64,7 +64,7 @@ def train(folder: RunFolder) -> int:
     if lock.held(folder.file(LOCK)) is not True:
         print("This file system has no locks: the worker is known by its process alone.", flush=True)
     try:
-        pulse.start(lock=lock.held(folder.file(LOCK)), state="starting")
+        pulse.start(lock=lock.held(folder.file(LOCK)), state="starting", discard=False)
         state = _work(folder, pulse)
         pulse.end(state=state, left=0.0 if state == "finished" else None, why=pulse.why if state == "stopped" else "")
         return 0
@@ -127,9 +127,9 @@ def _failed(folder: RunFolder, pulse: Pulse, error: BaseException) -> int:
         pulse.end(state="stopped", left=None, why=pulse.why)
         return 1
     traceback.print_exc()
-    barren = isinstance(error, (InputError, DataError)) and not pulse.get("first_step") and not folder.checkpoints()
-    pulse.end(state="failed", left=None, error=as_data(error), barren=barren)
-    if barren:
+    discard = isinstance(error, (InputError, DataError)) and not pulse.get("first_step") and not folder.checkpoints()
+    pulse.end(state="failed", left=None, error=as_data(error), discard=discard)
+    if discard:
         lock.release(folder.file(LOCK))
         time.sleep(SHOWN)
         folders.discard(folder)
