@@ -177,7 +177,7 @@ def test_two_runs_share_the_cores_and_say_so() -> None:
     until(lambda: not (runs[1].folder.status().get("cores") or {}).get("runs"))
     for run in runs:
         run.stop()
-    assert not registry.entries()
+    until(lambda: not registry.entries())
 
 
 def test_a_fixed_number_of_threads_is_the_runs_own() -> None:
