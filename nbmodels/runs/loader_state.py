@@ -23,7 +23,7 @@ class LoaderState:
     def __init__(self) -> None:
         self._iterator: dict[str, Any] = {}  # the generators before the epoch's iterator was made
         self._turns: dict[int, dict[str, Any]] = {}  # and before the fetches in which an order was drawn
-        self._before: list[Any] | None = None  # loaders that are read ahead: their states before the batch in work
+        self._before: list[Any] | None = None  # the loaders' states, where those of now are another moment's
         self._last: dict[str, Any] = {}  # and the generators then
         self._loaded: dict[str, Any] = {}
 
@@ -48,10 +48,10 @@ class LoaderState:
         """What is needed to come back to here; nothing of Lightning's own entries where they are right."""
         if loop._combined_loader is None or _exact(loop):
             return {}
+        states = _states(loop) if self._before is None else self._before
         if _stateful(loop):
-            states = _states(loop) if self._before is None else self._before
             return {"combined_loader": states, "consumed": _consumed(loop)}
-        again = {"iterator": self._iterator, "turns": self._turns, "last": self._last, "states": _states(loop)}
+        again = {"iterator": self._iterator, "turns": self._turns, "last": self._last, "states": states}
         return {"combined_loader": [], "again": again}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -69,16 +69,20 @@ class LoaderState:
         """
         kept, self._loaded = self._loaded, {}
         states, again = kept.get("combined_loader", []), kept.get("again", {})
-        if _stateful(loop) and states:
-            if seen or not any(isinstance(each, DataLoader) for each in loop._combined_loader.flattened):
-                loop._combined_loader._load_state_dicts(states)
+        if trained or not seen:
+            _between(loop, fetcher, states or again.get("states", []))
+            self._before = states or again.get("states")  # a checkpoint before the next epoch says the same
+            if not trained:
+                self.epoch_begins(loop)
+                iter(fetcher)
+        elif _stateful(loop) and states:
+            loop._combined_loader._load_state_dicts(states)
             iter(fetcher)
-            if seen and kept.get("consumed"):
+            if kept.get("consumed"):
                 loop._combined_loader._iterator._consumed = list(kept["consumed"])
-        elif again and seen and not trained:
+        elif again:
             self._fetch_again(loop, fetcher, again, seen)
         else:
-            self.epoch_begins(loop)
             iter(fetcher)
 
     def _fetch_again(self, loop: Any, fetcher: Any, again: dict[str, Any], seen: int) -> None:
@@ -114,6 +118,20 @@ class LoaderState:
         if fetcher.length is not None:
             fetcher.fetched = seen
             fetcher.done = fetcher.fetched >= fetcher.length
+
+
+def _between(loop: Any, fetcher: Any, states: list[Any]) -> None:
+    """Bring those that say where they stand to where they stood between two epochs.
+
+    torch's own begin anew in any case. A loader that an epoch left in the middle of its batches is brought there, for
+    it would go on with the rest of them where it has just been told so.
+    """
+    saying = [each for each in loop._combined_loader.flattened if _says(each)]
+    for loader, state in zip(saying, states, strict=False):
+        if not isinstance(loader, DataLoader):
+            loader.load_state_dict(state)
+            if fetcher.length and hasattr(loader, "__len__") and fetcher.length % max(1, len(loader)):
+                next(iter(loader), None)
 
 
 def _turns(fetcher: Any, seen: int) -> bool:

@@ -191,6 +191,7 @@ LOADERS: dict[str, Callable[[], Any]] = {
     "stream": lambda: (DataLoader(Stream(), 3), held_out()),
     "state": lambda: (Counts(), held_out()),
     "sized state": lambda: (CountsSized(), held_out()),
+    "two states": lambda: ([CountsSized(), CountsSized(5)], held_out()),
     "plain": lambda: (Plain(), Plain()),
     "several": lambda: (shuffled(), [held_out(), DataLoader(Rows(12), 4)]),
     "module": lambda: Own(),
