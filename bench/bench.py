@@ -142,7 +142,11 @@ def main() -> None:
             "≤ 0.3 s",
             f"{lab['list of 1,000 runs']:.2f} s",
         ),
-        ("it opens a run of 1,000,000 logged lines, the first time", "≤ 0.5 s", f"{lab['run of 1,000,000 lines']:.2f} s"),
+        (
+            "it opens a run of 1,000,000 logged lines, the first time",
+            "≤ 0.5 s",
+            f"{lab['run of 1,000,000 lines']:.2f} s",
+        ),
         ("cnn, batch 32: the same model in a hand-written loop", "≥ 0.90", f"{cnn['same']:.2f}"),
         ("cnn, batch 32, as shipped: the plain network, DataLoader and loop in 32 bits", "≥ 2", f"{cnn['plain']:.2f}"),
         ("autoencoder, batch 256: the same model in a hand-written loop", "≥ 0.87", f"{autoencoder['same']:.2f}"),
