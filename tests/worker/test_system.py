@@ -14,7 +14,8 @@ import pytest
 from conftest import at_work, start, until  # type: ignore[import-not-found]
 
 from nbmodels.errors import RunError, RunFailed
-from nbmodels.runs import cores, disk, launch, queue, registry
+from nbmodels.magic import BigModel
+from nbmodels.runs import cores, disk, launch, queue, registry, worker
 from nbmodels.runs import folder as folders
 from nbmodels.runs.registry import ACTIVE, PAUSED, WAITING, Entry
 from nbmodels.runs.run import Run
@@ -183,6 +184,30 @@ def test_two_runs_share_the_cores_and_say_so() -> None:
 def test_a_fixed_number_of_threads_is_the_runs_own() -> None:
     run = start(Training(epochs=1, threads=1)).wait()
     assert run.folder.status()["threads"] == 1 and ", 1 thread," in run.folder.status()["device"]
+
+
+def test_a_deterministic_run_keeps_its_threads_whoever_comes() -> None:
+    asked = Training(epochs=100_000, deterministic=True)
+    run = start(asked, "a")
+    at_work(run, 5)
+    other = start(name="b")
+    at_work(other, 50)
+    assert run.folder.status()["threads"] == cores.count() and not run.folder.changes()
+    other.stop()
+    run.stop()
+    run.folder.write_status(threads=7)  # as it had on a larger machine
+    assert worker._threads(run.folder, asked) == 7
+    assert worker._threads(run.folder, Training()) is None
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_as_many_runs_at_once_as_the_setting_says(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBMODELS_JOBS", "")
+    assert queue.carries(device) == (2 * cores.count() if device == "cpu" else 1)
+    settings = BigModel(jobs=3)  # what `%config BigModel.jobs = 3` does
+    assert queue.carries(device) == 3
+    settings.jobs = 0
+    assert queue.carries(device) == (2 * cores.count() if device == "cpu" else 1)
 
 
 @pytest.fixture
